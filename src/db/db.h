@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The asynchronous SQL interface behind <jackdaw/db.h>, and what a driver is.
+ *
+ * The generic part (db.c) builds units, keeps owners and bounds, and delivers
+ * callbacks on the logic thread.  A driver takes units and gives each of them
+ * back exactly once with an outcome; how many threads and connections it uses
+ * is its own business.
+ */
+#pragma once
+
+#include <jackdaw/db.h>
+
+#include "rt/loop.h"
+#include "util/arena.h"
+#include "util/owner.h"
+
+struct db;
+
+struct db_settings {
+	const char *driver;     /* "sqlite", "test"; later "pgsql" */
+	const char *path;       /* sqlite: file */
+	const char *conninfo;   /* pgsql */
+	const char *schema_dir; /* holds sqlite/ and pgsql/ with NNNN_name.sql */
+	size_t max_units;       /* waiting; 0: 4096 */
+	size_t max_bytes;       /* of their parameters; 0: 64 MiB */
+};
+
+/* What went wrong, as a sentence for an operator. */
+struct db_error {
+	char text[512];
+};
+
+/* Opens and migrates; blocks; at start only. -JD_EDB, -JD_ECONF with ret_error filled. */
+int db_open(const struct db_settings *settings, struct loop *home, struct db **ret_db,
+	    struct db_error *ret_error) JD_MUST_USE;
+
+/* Everything submitted has been executed and called back on return. */
+void db_close(struct db *db);
+
+/* The database that the public functions use. */
+void db_use(struct db *db);
+
+/* A module's own tables, before its statements are used; blocks: at start and at
+ * `module load` only. component is the module's name. */
+int db_migrate(struct db *db, const char *component, const struct jd_migration *migrations,
+	       size_t n, struct db_error *ret_error) JD_MUST_USE;
+
+struct db_stats {
+	size_t waiting;       /* units submitted and not yet called back */
+	size_t waiting_bytes;
+	uint64_t units, commits, failures;
+};
+void db_stats(const struct db *db, struct db_stats *ret_stats);
+
+/* -- drivers -------------------------------------------------------------------- */
+
+struct jd_rows {
+	struct jd_arena *arena;
+	size_t count;
+	unsigned cols;
+	int64_t affected;
+	struct jd_param *cells; /* count * cols, row by row */
+};
+
+struct jd_unit {
+	struct list node; /* the driver's while it has the unit */
+	struct pending pending;
+	struct jd_arena arena; /* statements, parameters, and in the end the rows */
+	struct db *db;
+	uint64_t key;
+	unsigned count;
+	struct unit_step {
+		struct unit_step *next;
+		struct jd_stmt *stmt;
+		struct jd_param *params;
+		size_t n_params;
+	} *first, *last;
+	enum jd_lane lane; /* WRITE if any step writes */
+	size_t bytes;
+	/* set by the driver */
+	enum jd_db_status status;
+	struct jd_rows rows;
+	char reason[160]; /* for the log; empty: none */
+	/* the logic side's */
+	jd_db_fn fn;
+	void *arg;
+	bool cancelled;
+};
+
+struct db_driver {
+	const char *name;
+	/* Blocking; home's thread. ret_state is handed to the other functions. */
+	int (*open)(struct db *db, const struct db_settings *settings, struct loop *home,
+		    void **ret_state, struct db_error *ret_error);
+	/* Executes everything it has been given, returns it, frees the state. */
+	void (*close)(void *state);
+	/* Takes the unit. Never calls db_done() beneath this call. */
+	void (*submit)(void *state, struct jd_unit *unit);
+	/* Blocking, at start only: runs a script of statements in one transaction. */
+	int (*script)(void *state, const char *sql, struct db_error *ret_error);
+	/* Blocking: highest applied migration of component, 0 if none. */
+	int (*version)(void *state, const char *component, unsigned *ret_version,
+		       struct db_error *ret_error);
+};
+
+/* Home thread: the driver gives a unit back. */
+void db_done(struct db *db, struct jd_unit *unit);
+
+/* The text of a statement for a driver. */
+const char *stmt_sql(const struct jd_stmt *stmt, const char *driver);
+
+extern const struct db_driver db_driver_sqlite;
+
+/*
+ * The scripted driver for tests: expects statements by name and plays outcomes.
+ * Without a script it passes units to a SQLite database in memory, so that
+ * faults can be put into a working server.
+ */
+extern const struct db_driver db_driver_test;
+
+struct db_test_step {
+	const char *stmt;          /* name of the unit's first statement; NULL: any */
+	enum jd_db_status status;  /* OK: executed for real */
+	bool done_but_uncertain;   /* with UNCERTAIN: executed for real nevertheless */
+	bool hold;                 /* kept until db_test_release() */
+};
+/* The next units meet these steps in order; unmatched units are executed for real. */
+void db_test_script(struct db *db, const struct db_test_step *steps, size_t n);
+void db_test_release(struct db *db);          /* what is held goes on, in order */
+void db_test_fail_every(struct db *db, unsigned n); /* every n-th unit FAILED; 0 = off */

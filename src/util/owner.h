@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Owners and what they wait for.  An account, a session, an IQ, a module
+ * instance is an owner; a database query or a timer that will call back is
+ * pending on it.  When the owner goes, everything still pending is cancelled:
+ * the callback is never run.  Header only; one thread (logic).
+ */
+#pragma once
+
+#include "util/list.h"
+#include "util/mem.h"
+
+struct jd_owner {
+	struct list pending;
+};
+
+struct pending {
+	struct list node;
+	void (*cancel)(struct pending *self); /* the node has been removed already */
+};
+
+static inline void owner_init(struct jd_owner *o)
+{
+	list_init(&o->pending);
+}
+
+static inline void owner_add(struct jd_owner *o, struct pending *p)
+{
+	list_append(&o->pending, &p->node);
+}
+
+static inline void owner_cancel_all(struct jd_owner *o)
+{
+	while (!list_empty(&o->pending)) {
+		struct pending *p = container_of(o->pending.next, struct pending, node);
+
+		list_remove(&p->node);
+		p->cancel(p);
+	}
+}
