@@ -23,12 +23,13 @@ JD_EXPORT void *jd_arena_alloc(struct jd_arena *arena, size_t size);
 /* The same without zeroing, with no alignment: for text. */
 JD_EXPORT char *jd_arena_bytes(struct jd_arena *arena, size_t size);
 
-/* A terminated copy of s. */
+/* A terminated copy of s; absent (p == NULL) stays absent. */
 JD_EXPORT struct jd_str jd_arena_str(struct jd_arena *arena, struct jd_str s);
 
 JD_EXPORT struct jd_str jd_arena_printf(struct jd_arena *arena, const char *fmt, ...)
 	JD_PRINTF(2, 3);
-JD_EXPORT struct jd_str jd_arena_vprintf(struct jd_arena *arena, const char *fmt, va_list ap);
+JD_EXPORT struct jd_str jd_arena_vprintf(struct jd_arena *arena, const char *fmt, va_list ap)
+	JD_PRINTF(2, 0);
 
 #define jd_arena_new(arena, type) ((type *)jd_arena_alloc((arena), sizeof(type)))
 

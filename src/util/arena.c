@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Arenas.  Allocation moves cur towards end; what does not fit gets a new heap
- * chunk.  A request as large as a whole chunk gets one of its own and leaves the
+ * chunk.  A request of more than half a chunk gets one of its own and leaves the
  * bump pointer where it is, so that the rest of the current chunk is not lost.
  */
 #include "util/arena.h"

@@ -4,8 +4,8 @@
  * colliding keys.  The table stores nodes that its users embed; it knows only
  * their 64-bit hash and asks the user to compare.
  *
- * It grows by doubling, moving a few buckets at each operation, so that no
- * single insert pays for all.  Iteration order is undefined; removing the
+ * It grows by doubling, moving a few buckets at each insert, so that no single
+ * one pays for all.  Iteration order is undefined; removing the
  * current node while iterating is allowed, inserting is not.
  */
 #pragma once
@@ -28,6 +28,9 @@ struct hash {
 
 /* The process-wide SipHash-1-3 of n bytes; the key is random per process. Any thread. */
 uint64_t hash_bytes(const void *p, size_t n);
+/* The same with a given key: for what must be stable across processes, and test vectors. */
+uint64_t hash_siphash13(const uint64_t k[2], const void *data, size_t n);
+
 static inline uint64_t hash_str(struct jd_str s)
 {
 	return hash_bytes(s.p, s.len);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Timers of one thread: an intrusive binary heap ordered by due time, O(log n)
+ * Timers of one thread: an intrusive heap ordered by due time, O(log n)
  * to arm and to cancel, nothing allocated per timer.  The loop asks when the
  * next one is due and runs what is due, at most a budget at a time.
  */
