@@ -19,10 +19,15 @@
 
 struct slab;
 
-/* object_size bytes each; chunk_size bytes are mapped at a time (a multiple of 4096). */
+#define SLAB_CHUNK_MAX ((size_t)1 << 20)
+
+/* object_size bytes each; chunk_size bytes are mapped at a time (rounded up to a multiple of
+ * 4096, at most SLAB_CHUNK_MAX with what a chunk needs for itself: 64 bytes). name: a literal.
+ * The thread that gets the first object becomes the owner. */
 struct slab *slab_new(const char *name, size_t object_size, size_t chunk_size);
 
-/* Every object must have been given back, or the process aborts (leaks are bugs). */
+/* Every object must have been given back, or the process aborts (leaks are bugs).
+ * The owner, or whoever has waited for its end. NULL is fine. */
 void slab_free(struct slab *slab);
 
 /* Owner thread only. Never NULL. */
