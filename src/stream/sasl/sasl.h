@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * SASL mechanisms (RFC 4422, RFC 6120 section 6), server side, one file each.
+ * Pure state machines: messages in, messages out, questions to whoever knows
+ * the accounts.  They know neither sockets nor XML.
+ */
+#pragma once
+
+#include "stream/stream.h"
+
+enum sasl_mechanism {
+	SASL_PLAIN,
+	SASL_SCRAM_SHA_1,
+	SASL_SCRAM_SHA_256,
+	SASL_MECHANISM_COUNT,
+};
+
+/* RFC 6120 section 6.5. */
+enum sasl_condition {
+	SASL_ABORTED,
+	SASL_ACCOUNT_DISABLED,
+	SASL_CREDENTIALS_EXPIRED,
+	SASL_ENCRYPTION_REQUIRED,
+	SASL_INCORRECT_ENCODING,
+	SASL_INVALID_AUTHZID,
+	SASL_INVALID_MECHANISM,
+	SASL_MALFORMED_REQUEST,
+	SASL_MECHANISM_TOO_WEAK,
+	SASL_NOT_AUTHORIZED,
+	SASL_TEMPORARY_AUTH_FAILURE,
+};
+const char *sasl_condition_name(enum sasl_condition c);
+
+enum sasl_step {
+	SASL_CHALLENGE, /* out is to be sent; a response will come */
+	SASL_ASK,       /* ask is to be given to logic; sasl_answer() goes on */
+	SASL_SUCCESS,   /* out goes with <success/>; name and owner are set */
+	SASL_FAILURE,   /* condition */
+};
+
+struct sasl {
+	enum sasl_mechanism mechanism;
+	struct jd_str host;   /* the stream's, prepared; alive as long as the exchange */
+	struct jd_str peer;
+	/* results */
+	enum sasl_condition condition;
+	struct auth_ask *ask; /* SASL_ASK: ownership goes to the caller */
+	char name[1024];      /* prepared local part, terminated */
+	uint64_t owner;
+	char *out;            /* raw bytes, to be base64-encoded by the caller */
+	size_t out_len;
+	size_t out_cap;
+	void *state;          /* the mechanism's own */
+};
+
+/* Exact name on the wire; -JD_ENOENT. */
+int sasl_find(struct jd_str name, enum sasl_mechanism *ret_mechanism) JD_MUST_USE;
+const char *sasl_name(enum sasl_mechanism m);
+
+struct sasl *sasl_new(enum sasl_mechanism mechanism, struct jd_str host, struct jd_str peer);
+void sasl_free(struct sasl *s); /* wipes */
+
+/* A message of the client, decoded; initial.p == NULL: no initial response was given. */
+enum sasl_step sasl_message(struct sasl *s, struct jd_str message);
+/* The answer to ask. */
+enum sasl_step sasl_answer(struct sasl *s, const struct auth_answer *answer);
+
+/* -- keys (RFC 5802 section 3), used by accounts too ----------------------------------------- */
+
+struct scram_keys {
+	uint8_t stored[CRYPTO_MAX_DIGEST];
+	uint8_t server[CRYPTO_MAX_DIGEST];
+};
+/* Costly (PBKDF2): a worker's job. */
+void scram_derive(enum crypto_hash hash, struct jd_str password, const void *salt, size_t salt_len,
+		  unsigned iterations, struct scram_keys *ret_keys);
