@@ -13,7 +13,7 @@
 #include <jackdaw/types.h>
 
 #define JD_JID_PART_MAX 1023
-#define JD_JID_MAX (3 * JD_JID_PART_MAX + 2)
+#define JD_JID_MAX      (3 * JD_JID_PART_MAX + 2)
 
 struct jd_jid {
 	const char *p; /* NULL: no address */
@@ -28,10 +28,11 @@ struct jd_jid {
  * Parses and prepares (PRECIS UsernameCaseMapped, IDNA2008, OpaqueString); the
  * text is copied into the arena. -JD_EINVAL: not a JID (XMPP: jid-malformed).
  */
-JD_EXPORT int jd_jid_parse(struct jd_arena *arena, struct jd_str in, struct jd_jid *ret_jid)
-	JD_MUST_USE;
+JD_EXPORT int jd_jid_parse(struct jd_arena *arena, struct jd_str in,
+			   struct jd_jid *ret_jid) JD_MUST_USE;
 
-/* Puts prepared parts together; local and resource may be empty. -JD_EINVAL as above. */
+/* Puts parts together; local and resource may be empty. They are prepared (again, which
+ * costs little), so that no other text becomes an address. -JD_EINVAL as above. */
 JD_EXPORT int jd_jid_make(struct jd_arena *arena, struct jd_str local, struct jd_str domain,
 			  struct jd_str resource, struct jd_jid *ret_jid) JD_MUST_USE;
 

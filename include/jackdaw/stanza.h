@@ -50,8 +50,8 @@ struct jd_stanza {
 	enum jd_kind kind;
 	enum jd_type type;
 	struct jd_jid from;
-	struct jd_jid to;  /* never absent once it is routed: no 'to' means the sender's bare JID */
-	struct jd_str id;  /* p NULL: none */
+	struct jd_jid to; /* never absent once it is routed: no 'to' means the sender's bare JID */
+	struct jd_str id; /* p NULL: none */
 	struct jd_str lang;
 	struct jd_session *origin;  /* the local session that sent it, while that lives; or NULL */
 	struct jd_receipt *receipt; /* core.h; NULL for what the server itself made */
@@ -61,8 +61,15 @@ struct jd_stanza {
 JD_EXPORT struct jd_stanza *jd_stanza_ref(struct jd_stanza *st);
 JD_EXPORT void jd_stanza_unref(struct jd_stanza *st); /* NULL is fine */
 
-/* The stanza element as it would be sent now, edits included. Valid until the next edit. */
+/* The stanza element with its children as they would be sent now, edits included;
+ * views of it live as long as the stanza, but show later edits only when asked for
+ * again.  Read addresses from the fields, not from attributes of this element:
+ * those may still be the ones that the stanza came with. */
 JD_EXPORT struct jd_el jd_stanza_root(struct jd_stanza *st);
+
+/* The whole stanza as it would be sent now, addresses included, as an element in x:
+ * for forwarding (XEP-0297) and archives. */
+JD_EXPORT void jd_stanza_write(struct jd_stanza *st, struct jd_xml *x);
 
 /* -- edits -------------------------------------------------------------------- */
 
@@ -75,7 +82,8 @@ JD_EXPORT unsigned jd_stanza_remove(struct jd_stanza *st,
 				    bool (*match)(struct jd_el child, const void *arg),
 				    const void *arg);
 
-/* A writer that adds children behind the present ones; done with jd_stanza_added(). */
+/* A writer that adds children behind the present ones; done with jd_stanza_added().
+ * What grows past the bound on a stanza's size is not added. */
 JD_EXPORT struct jd_xml *jd_stanza_add(struct jd_stanza *st);
 JD_EXPORT void jd_stanza_added(struct jd_stanza *st, struct jd_xml *x);
 
@@ -119,8 +127,8 @@ enum jd_errtype {
 struct jd_error {
 	enum jd_condition condition;
 	enum jd_errtype type;
-	const char *text;     /* English, for people; or NULL */
-	const char *app_ns;   /* an application-specific condition; or NULL */
+	const char *text;   /* English, for people; or NULL */
+	const char *app_ns; /* an application-specific condition; or NULL */
 	const char *app_name;
 };
 

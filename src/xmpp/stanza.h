@@ -40,15 +40,23 @@ struct stanza_pool *stanza_pool_new(void);
 void stanza_pool_free(struct stanza_pool *pool); /* every stanza must be back */
 void stanza_pool_trim(struct stanza_pool *pool);
 
-/* The pool that the public writers use; set once at start, by tests too. */
+/* The pool that stands for NULL below; set once at start, by tests too. */
 void stanza_pool_use(struct stanza_pool *pool);
+
+/* A block that a stanza holds besides its own; lives in the stanza's arena. */
+struct stanza_part {
+	struct stanza_part *next;
+	struct jd_wire *wire;
+};
 
 /* Internals behind struct jd_stanza. */
 struct stanza {
 	struct jd_stanza pub; /* first */
 	uint32_t refs;
 	struct jd_wire *wire;
-	struct jd_wire *tail; /* a block whose root's content is what was added; or NULL */
+	struct stanza_part *tail; /* blocks whose roots' content was added, oldest first */
+	struct stanza_part
+		*retired; /* blocks that an edit replaced: text of theirs may be in use */
 	struct stanza_pool *pool;
 	void (*on_free)(struct stanza *self); /* core's: drops the receipt and the origin */
 	struct jd_arena arena;
@@ -62,7 +70,8 @@ static inline struct stanza *stanza_of(struct jd_stanza *st)
 /* Takes over the reference to wire (a stanza, not WIRE_NO_STANZA). refs = 1. */
 struct jd_stanza *stanza_from_wire(struct stanza_pool *pool, struct jd_wire *wire);
 
-/* A second stanza with the same content: to be edited apart from the first. */
+/* A second stanza with the same content: to be edited apart from the first. It
+ * has no origin, receipt or on_free. */
 struct jd_stanza *stanza_clone(struct jd_stanza *st);
 
 /*
