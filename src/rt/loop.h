@@ -22,6 +22,7 @@ struct loop;
 struct event;
 
 struct loop *loop_new(const char *name);
+/* NULL is fine. Every watch must have been ended; timers and deferred calls are forgotten. */
 void loop_free(struct loop *loop);
 
 /* Runs turns until loop_stop(). */
@@ -29,14 +30,16 @@ void loop_run(struct loop *loop);
 /* One turn; may_block = false polls only. For tests and for draining at the end. */
 void loop_turn(struct loop *loop, bool may_block);
 void loop_stop(struct loop *loop);
-/* The monotonic time at the start of this turn (no system call). */
+/* The monotonic time at the start of this turn (no system call); what runs on an fd's
+ * event sees the time at which the poll ended. */
 jd_usec loop_now(const struct loop *loop);
 
 /* -- file descriptors ----------------------------------------------------- */
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
-/* Embedded in its owner. Level-triggered; set only the interest that is wanted. */
+/* Embedded in its owner. Level-triggered; set only the interest that is wanted. When an fd
+ * is readable and writable at once, fn may be called once for each. */
 struct watch {
 	struct event *event;
 	struct loop *loop;
@@ -95,6 +98,10 @@ struct waker *loop_waker(struct loop *loop); /* lives as long as the loop */
  * (seq_cst store), then loads the sleep flag (seq_cst); the loop sets the flag
  * (seq_cst store), then looks at its sources once more (seq_cst load). */
 void waker_wake(struct waker *waker);
+
+/* Any thread. The same, and the loop is sure to run one more whole turn before it sleeps,
+ * even if it is awake and none of its sources has anything pending. */
+void waker_kick(struct waker *waker);
 
 /* Signals read by this loop (the logic thread's): blocked in every thread by
  * loop_block_signals(), which main calls before the first thread starts. */

@@ -33,6 +33,6 @@ bool ring_pending(struct ring *r);
 /*
  * Producer: when the ring was full, ask to be told. The consumer wakes this
  * waker once it has emptied half of the ring; the asker looks at ring_space()
- * again in its next turn.
+ * again in its next turn (there is one, by waker_kick()). Publishes what is staged.
  */
 void ring_want_space(struct ring *r, struct waker *producer);

@@ -19,8 +19,10 @@ struct worker_job {
 /* threads >= 1; at most max_jobs wait. home is the logic thread's loop. */
 struct worker_pool *worker_pool_new(struct loop *home, unsigned threads, size_t max_jobs);
 
-/* Waits for running jobs; done() of every submitted job has been called on return. */
+/* Runs what waits, waits for what runs; done() of every submitted job has been called on
+ * return. NULL is fine. Never from within done(). */
 void worker_pool_free(struct worker_pool *pool);
 
-/* -JD_ELIMIT when max_jobs wait. done() is never called beneath this call. */
+/* -JD_ELIMIT when max_jobs wait, -JD_ECLOSED from a done() that worker_pool_free() calls. done() is
+ * never called beneath this call. */
 int worker_submit(struct worker_pool *pool, struct worker_job *job) JD_MUST_USE;
