@@ -13,6 +13,10 @@ def b64(data):
     return base64.b64encode(data).decode()
 
 
+def unb64(text):
+    return base64.b64decode(text or "", validate=True)
+
+
 class Scram:
     """first() -> message; final(server-first) -> message; verify(server-final)."""
 
