@@ -17,12 +17,17 @@
  *
  * PROMISES.  A callback runs on the logic thread, exactly once, never beneath the
  * call that submitted; OK means committed and durable.  Units with the same key
- * are executed in the order of their submission.  A read submitted after a
- * write's callback ran sees that write.  When the owner goes, the callback is
- * cancelled; the statement still runs.
+ * are executed in the order of their submission (those of the LONG lane excepted:
+ * they keep no order).  A read submitted after a write's callback ran sees that
+ * write.  When the owner goes, the callback is cancelled; the statement still runs.
  *
  * BOUNDS.  Past the bound on waiting units the submit functions return
  * -JD_ELIMIT, and nothing was submitted: answer resource-constraint (wait).
+ * -JD_EINVAL: a text had a NUL in it.  -JD_ECLOSED: the server is stopping.
+ * A result of more than 16 MiB is FAILED: give lists a LIMIT.
+ *
+ * SQL for both databases: text in single quotes only, ON CONFLICT, RETURNING; one
+ * statement each; never INSERT OR ..., never text made at run time.
  *
  * Logic thread.
  */
@@ -39,14 +44,14 @@ enum jd_lane {
 };
 
 struct jd_stmt {
-	const char *name;   /* unique: "module.what" */
+	const char *name; /* unique: "module.what" */
 	enum jd_lane lane;
-	const char *sql;    /* for every driver; parameters $1 .. $32 */
+	const char *sql;    /* for every driver; parameters $1 .. $32, in any order */
 	const char *sqlite; /* where one must differ; NULL: sql */
 	const char *pgsql;
-	int expect;         /* > 0: exactly so many rows must be affected, else the unit is
-			       undone and its outcome is JD_DB_CONFLICT. 0: any number */
-	void *prepared;     /* the database's; leave it NULL */
+	int expect;     /* > 0: exactly so many rows must be affected, else the unit is
+			   undone and its outcome is JD_DB_CONFLICT. 0: any number */
+	void *prepared; /* the database's; leave it NULL */
 };
 
 enum jd_db_status {
@@ -96,8 +101,10 @@ struct jd_params {
 
 /* A result: valid until the callback returns. For a unit: that of its last statement. */
 struct jd_rows;
-JD_EXPORT size_t jd_rows_count(const struct jd_rows *rows);    /* rows returned */
+JD_EXPORT size_t jd_rows_count(const struct jd_rows *rows); /* rows returned */
+/* Rows written; for a SELECT, rows returned. */
 JD_EXPORT int64_t jd_rows_affected(const struct jd_rows *rows);
+/* A number read as text, or text as a number, is NULL, that is JD_STR_NULL or 0. */
 JD_EXPORT bool jd_row_null(const struct jd_rows *rows, size_t row, unsigned col);
 JD_EXPORT int64_t jd_row_int(const struct jd_rows *rows, size_t row, unsigned col); /* NULL: 0 */
 JD_EXPORT struct jd_str jd_row_str(const struct jd_rows *rows, size_t row, unsigned col);

@@ -71,6 +71,8 @@ enum stream_control {
 	C2S_CTL_BOUND,    /* CONTINUE as a session; the bind result was sent as DATA before */
 	C2S_CTL_REFUSED,  /* CONTINUE: bind was refused (the error was sent as DATA before) */
 	C2S_CTL_ERROR,    /* arg: struct stream_error; say it and close */
+	C2S_CTL_HOLD,     /* read no more from this client (its mailbox is full) ... */
+	C2S_CTL_GO,       /* ... until this */
 };
 
 #define AUTH_SALT_MAX 64

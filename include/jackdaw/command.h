@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Administrative commands: one table for jackdawctl and every later front end.
+ *
+ * A command declares its arguments; the core checks and converts them, and the
+ * handler answers with one document: named values and named lists of records.
+ * The front end prints it as text or as JSON.
+ *
+ *     static void cmd_users(struct jd_command *c)
+ *     {
+ *             jd_out_list(c, "users");
+ *             for each: jd_out_record(c); jd_out_str(c, "jid", jid); ...
+ *             jd_out_end(c);
+ *             jd_command_done(c);
+ *     }
+ *
+ * A handler may finish later, from a callback; exactly one of jd_command_done()
+ * and jd_command_fail() ends it.
+ *
+ * Logic thread.
+ */
+#pragma once
+
+#include <jackdaw/core.h>
+
+enum jd_arg_kind {
+	JD_ARG_END,
+	JD_ARG_TEXT,
+	JD_ARG_INT,
+	JD_ARG_BARE_JID, /* user@host, prepared; the host is one of ours */
+	JD_ARG_JID,      /* with or without resource */
+	JD_ARG_HOST,     /* one of ours */
+	JD_ARG_SECRET,   /* a password: asked for without echo, never logged or listed */
+	JD_ARG_FLAG,     /* --name: given or not */
+};
+
+struct jd_arg {
+	enum jd_arg_kind kind;
+	const char *name; /* "JID", "PASSWORD"; flags: "force" */
+	bool optional;
+	const char *help;
+};
+
+struct jd_command;
+typedef void (*jd_command_fn)(struct jd_command *c);
+
+struct jd_command_def {
+	const char *name;         /* "adduser"; two words for groups: "room list" */
+	const char *help;         /* one sentence */
+	const struct jd_arg *args; /* ends with JD_ARG_END; NULL: none */
+	jd_command_fn run;
+};
+
+/* -- in the handler ------------------------------------------------------------------- */
+
+JD_EXPORT struct jd_instance *jd_command_instance(struct jd_command *c); /* NULL: the core's own */
+JD_EXPORT struct jd_arena *jd_command_arena(struct jd_command *c);
+JD_EXPORT struct jd_owner *jd_command_pending(struct jd_command *c);
+JD_EXPORT void *jd_command_data(struct jd_command *c, size_t size); /* zeroed; one per call */
+
+/* By place in args; absent: p NULL, 0, false. */
+JD_EXPORT struct jd_str jd_arg_text(struct jd_command *c, unsigned i);
+JD_EXPORT int64_t jd_arg_int(struct jd_command *c, unsigned i);
+JD_EXPORT struct jd_jid jd_arg_jid(struct jd_command *c, unsigned i);
+JD_EXPORT bool jd_arg_flag(struct jd_command *c, unsigned i);
+JD_EXPORT bool jd_arg_given(struct jd_command *c, unsigned i);
+
+/* Named values; inside a record they belong to it. */
+JD_EXPORT void jd_out_str(struct jd_command *c, const char *key, struct jd_str value);
+JD_EXPORT void jd_out_int(struct jd_command *c, const char *key, int64_t value);
+JD_EXPORT void jd_out_bool(struct jd_command *c, const char *key, bool value);
+/* A named list of records: list, record values.., record values.., end. Not nested. */
+JD_EXPORT void jd_out_list(struct jd_command *c, const char *key);
+JD_EXPORT void jd_out_record(struct jd_command *c);
+JD_EXPORT void jd_out_end(struct jd_command *c);
+
+JD_EXPORT void jd_command_done(struct jd_command *c);
+/* A sentence for a person: what is wrong and what would be right. */
+JD_EXPORT void jd_command_fail(struct jd_command *c, const char *fmt, ...) JD_PRINTF(2, 3);

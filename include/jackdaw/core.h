@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the core shows of the server's state: hosts, accounts, sessions; and the
+ * three ways in which a handler may take its time: calls (WAIT), IQs answered
+ * later (ASYNC), receipts.
+ *
+ * THE HOME RULE.  An account has one home: its mailbox on the logic thread, which
+ * handles everything addressed to it, one stanza after the other.  A handler
+ * touches only the state of the address that it is handling.  Everybody else's it
+ * reaches by routing a stanza.  Never keep a pointer to another account.
+ *
+ * Logic thread.
+ */
+#pragma once
+
+#include <jackdaw/db.h>
+#include <jackdaw/log.h>
+#include <jackdaw/stanza.h>
+
+struct jd_instance; /* a module at work for one host: module.h */
+struct jd_host;
+struct jd_account;
+struct jd_session;
+
+/* What a handler tells its caller. */
+enum jd_verdict {
+	JD_PASS,  /* not mine, or done with it: the next handler goes on */
+	JD_DONE,  /* handled; nobody else needs to see it */
+	JD_DROP,  /* refused, and the sender has been told if that is due */
+	JD_WAIT,  /* jd_resume() will say; this mailbox stands still until then */
+	JD_ASYNC, /* IQ handlers: the answer comes later, nothing stands still */
+};
+
+/* -- hosts ------------------------------------------------------------------------ */
+
+JD_EXPORT struct jd_str jd_host_name(const struct jd_host *host);
+JD_EXPORT struct jd_jid jd_host_jid(const struct jd_host *host);
+
+/* -- accounts ----------------------------------------------------------------------- */
+
+JD_EXPORT struct jd_jid jd_account_jid(const struct jd_account *account); /* bare */
+/* The number that stands for the account in every table; 0: there is no such account. */
+JD_EXPORT uint64_t jd_account_owner(const struct jd_account *account);
+JD_EXPORT struct jd_host *jd_account_host(const struct jd_account *account);
+/* For database queries and timers: what is pending is cancelled when the account
+ * is unloaded; an account with something pending is not unloaded. */
+JD_EXPORT struct jd_owner *jd_account_pending(struct jd_account *account);
+/* This instance's data of the account: .account_size bytes, zeroed at first use,
+ * freed (after .account_free) when the account is unloaded, which happens some
+ * time after its last session has gone and its mailbox is empty. */
+JD_EXPORT void *jd_account_data(struct jd_instance *mi, struct jd_account *account);
+
+/* -- sessions ------------------------------------------------------------------------- */
+
+JD_EXPORT struct jd_jid jd_session_jid(const struct jd_session *session); /* full */
+JD_EXPORT struct jd_account *jd_session_account(const struct jd_session *session);
+JD_EXPORT struct jd_str jd_session_peer(const struct jd_session *session);
+JD_EXPORT struct jd_owner *jd_session_pending(struct jd_session *session);
+JD_EXPORT void *jd_session_data(struct jd_instance *mi, struct jd_session *session);
+
+/* Walks the sessions of an account in the order of their binding; NULL starts and ends. */
+JD_EXPORT struct jd_session *jd_session_next(const struct jd_account *account,
+					     const struct jd_session *after);
+/* The session with this resource; NULL. */
+JD_EXPORT struct jd_session *jd_session_find(const struct jd_account *account,
+					     struct jd_str resource);
+
+/* Presence of the session itself (RFC 6121 4): NULL while it is not available. */
+JD_EXPORT struct jd_stanza *jd_session_presence(const struct jd_session *session);
+JD_EXPORT int jd_session_priority(const struct jd_session *session);
+/* Keeps a reference to an available presence stanza (NULL: unavailable) and tells session_presence. */
+JD_EXPORT void jd_session_set_presence(struct jd_session *session, struct jd_stanza *presence,
+				       int priority);
+
+/*
+ * Writes the stanza to the session as it is (addresses are not changed), after
+ * session_out was asked.  False when it could not be queued: the session's output
+ * is past its bound and the session is being closed.
+ */
+JD_EXPORT bool jd_session_send(struct jd_session *session, struct jd_stanza *st);
+
+/* -- sending ----------------------------------------------------------------------------- */
+
+/* Starts a stanza of ours. id.p NULL: none, but for an IQ, which gets one. */
+JD_EXPORT struct jd_xml *jd_stanza_new(enum jd_kind kind, enum jd_type type, struct jd_jid from,
+				       struct jd_jid to, struct jd_str id);
+/* Ends it and gives it to the home of its `to`. Never runs a handler beneath this call. */
+JD_EXPORT void jd_send(struct jd_xml *x);
+/* Ends it without sending; the caller owns the reference. NULL: it had grown past the bound. */
+JD_EXPORT struct jd_stanza *jd_built(struct jd_xml *x);
+/* Gives a stanza to the home of its `to`; takes a reference of its own. */
+JD_EXPORT void jd_route(struct jd_stanza *st);
+/* A second stanza with the same content, to be edited apart; the caller owns the reference. */
+JD_EXPORT struct jd_stanza *jd_stanza_clone(struct jd_stanza *st);
+
+/* The stanza as text, edits included, as it would be stored; in the arena. */
+JD_EXPORT struct jd_str jd_stanza_bytes(struct jd_stanza *st, struct jd_arena *arena);
+/* And back: text that jd_stanza_bytes() made. NULL if it is not a stanza; the caller owns it. */
+JD_EXPORT struct jd_stanza *jd_stanza_parse(struct jd_str bytes);
+
+/* Answers st with an error to its sender, unless errors to it are forbidden. */
+JD_EXPORT void jd_bounce(struct jd_stanza *st, enum jd_condition condition, const char *text);
+JD_EXPORT void jd_bounce_error(struct jd_stanza *st, const struct jd_error *error);
+
+/* -- calls: WAIT ---------------------------------------------------------------------------- */
+
+/*
+ * A call is one stanza on its way through one chain.  A handler that must wait
+ * puts what it needs afterwards into the call's data, starts what it waits for
+ * with the call as argument, and returns JD_WAIT.  The callback ends with
+ * jd_resume(call, verdict), exactly once.  The mailbox pauses meanwhile, so order
+ * is kept.  After 30 s the core answers the stanza with an error and goes on; a
+ * later jd_resume() is then harmless, because the pending callback is cancelled.
+ *
+ * Never wait for a stanza or for another home: send an IQ with a callback.
+ */
+struct jd_call;
+JD_EXPORT void *jd_call_data(struct jd_call *call, size_t size); /* zeroed; in the stanza's arena */
+JD_EXPORT struct jd_owner *jd_call_pending(struct jd_call *call);
+JD_EXPORT struct jd_stanza *jd_call_stanza(struct jd_call *call);
+JD_EXPORT void jd_resume(struct jd_call *call, enum jd_verdict verdict);
+
+/* -- receipts ---------------------------------------------------------------------------------- */
+
+/*
+ * Every stanza of a stream has a receipt.  A home that must store something takes
+ * it before its handler returns and drops it when the rows are committed, or when
+ * an error has gone back.  When nobody holds it any more the stanza counts as
+ * handled; acknowledgements cover only the unbroken run of handled stanzas.
+ */
+JD_EXPORT struct jd_receipt *jd_receipt_take(struct jd_stanza *st); /* NULL if st has none */
+JD_EXPORT void jd_receipt_drop(struct jd_receipt *receipt);         /* NULL is fine */
+
+/* -- events ------------------------------------------------------------------------------------ */
+
+struct jd_stanza_event {
+	struct jd_stanza *st;
+	struct jd_call *call;       /* filters only */
+	struct jd_host *host;
+	struct jd_account *account; /* session_in: the sender's; account_in: the addressee's; host_in: NULL */
+	struct jd_session *session; /* session_in: the sender; account_in: the session whose full JID is
+				       addressed, if it is there; session_out: the receiver */
+};
+
+struct jd_session_event {
+	struct jd_session *session;
+	struct jd_account *account;
+	struct jd_host *host;
+};
+
+struct jd_account_event {
+	struct jd_host *host;
+	struct jd_jid jid;    /* bare */
+	uint64_t owner;
+	struct jd_unit *unit; /* add your DELETE statements to it */
+};
+
+/* -- IQs ------------------------------------------------------------------------------------------ */
+
+enum jd_target {
+	JD_TO_HOST = 1,    /* to='example.org' */
+	JD_TO_ACCOUNT = 2, /* to='user@example.org', or no 'to' */
+};
+
+/*
+ * A request being handled.  Exactly one of the answers below ends it; the core
+ * answers service-unavailable for what nobody handles and internal-server-error
+ * for a handler that returns JD_DONE without an answer.
+ */
+struct jd_iq {
+	struct jd_stanza *st;
+	struct jd_el query;          /* the one child */
+	struct jd_host *host;
+	struct jd_account *account;  /* JD_TO_ACCOUNT: the addressed account; else NULL */
+	struct jd_session *session;  /* the asking session if it belongs to that account (or, for
+					JD_TO_HOST, to this server); NULL otherwise */
+	bool own;                    /* asked by a session of the addressed account itself */
+	struct jd_call *call;        /* for JD_WAIT */
+	void *data;                  /* the handler's, across JD_ASYNC; from the stanza's arena */
+};
+
+JD_EXPORT struct jd_owner *jd_iq_pending(struct jd_iq *iq);
+/* A result with content: write into it, then jd_iq_reply(). */
+JD_EXPORT struct jd_xml *jd_iq_result(struct jd_iq *iq);
+JD_EXPORT void jd_iq_reply(struct jd_iq *iq, struct jd_xml *x);
+JD_EXPORT void jd_iq_ok(struct jd_iq *iq); /* an empty result */
+JD_EXPORT void jd_iq_fail(struct jd_iq *iq, enum jd_condition condition, const char *text);
+JD_EXPORT void jd_iq_error(struct jd_iq *iq, const struct jd_error *error);
+
+/* st is the answer (result or error); NULL: none came in time, or the address cannot be reached. */
+typedef void (*jd_answer_fn)(void *arg, struct jd_stanza *st);
+/* Sends a get or set of ours and waits for its answer, at most `timeout`. The id is chosen here. */
+JD_EXPORT int jd_ask(struct jd_owner *owner, struct jd_xml *x, jd_usec timeout, jd_answer_fn fn,
+		     void *arg) JD_MUST_USE;
+
+/* -- timers -------------------------------------------------------------------------------------------- */
+
+struct jd_timer;
+typedef void (*jd_timer_fn)(void *arg);
+/* Once, after `after`; belongs to the owner. */
+JD_EXPORT struct jd_timer *jd_timer_start(struct jd_owner *owner, jd_usec after, jd_timer_fn fn,
+					  void *arg);
+/* Before it ran; *timer becomes NULL. NULL inside is fine. */
+JD_EXPORT void jd_timer_stop(struct jd_timer **timer);
+
+JD_EXPORT jd_usec jd_now(void);      /* since the epoch */
+JD_EXPORT jd_usec jd_now_mono(void);
+/* bytes random bytes as text in the arena. */
+JD_EXPORT struct jd_str jd_random_id(struct jd_arena *arena, size_t bytes);
+/* XEP-0082: 2026-11-22T04:45:00.123Z */
+JD_EXPORT struct jd_str jd_time_text(struct jd_arena *arena, jd_usec t);
