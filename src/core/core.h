@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The inside of the core: the structs that its files share.  All of it belongs
+ * to the logic thread.
+ *
+ * A stanza's way: client.c takes it from the I/O thread's ring and posts it to
+ * the mailbox of its session; session.c checks it and runs session_in; route.c
+ * finds the home of its addressee and posts it there; account.c runs account_in
+ * and does what is left to do by default; output.c writes it to a session.
+ * Mailboxes are run by mailbox.c, chains and waiting calls by call.c.
+ */
+#pragma once
+
+#include <jackdaw/module.h>
+
+#include "db/db.h"
+#include "net/listener.h"
+#include "rt/worker.h"
+#include "stream/stream.h"
+#include "util/hash.h"
+#include "util/owner.h"
+#include "util/slab.h"
+#include "xmpp/stanza.h"
+
+struct conf;
+struct registry;
+
+/* -- mailboxes (mailbox.c) ------------------------------------------------------------- */
+
+/*
+ * A queue of posts for one home or session, handled one after the other.  A
+ * handler that waits pauses the mailbox.  The run list gives each runnable
+ * mailbox a few posts per turn.
+ */
+struct mailbox {
+	struct list posts;
+	struct list run; /* in the server's run list while runnable */
+	unsigned count;
+	size_t bytes;
+	unsigned holds;  /* waiting calls and loads; > 0: paused */
+	void (*handle)(struct mailbox *self, struct jd_stanza *st);
+};
+
+#define MAILBOX_MAX_POSTS 256
+#define MAILBOX_MAX_BYTES (4u << 20)
+
+void mailbox_init(struct mailbox *m, void (*handle)(struct mailbox *, struct jd_stanza *));
+/* Posts that are left are dropped. */
+void mailbox_fini(struct mailbox *m);
+/* Takes a reference to st (and its receipt). -JD_ELIMIT at the bound: nothing posted. */
+int mailbox_post(struct mailbox *m, struct jd_stanza *st) JD_MUST_USE;
+/* A function in its place in the queue; not bounded; fn is always called once, with
+ * dropped = true when the mailbox ends first. */
+void mailbox_post_fn(struct mailbox *m, void (*fn)(void *arg, bool dropped), void *arg);
+void mailbox_hold(struct mailbox *m);
+void mailbox_unhold(struct mailbox *m);
+bool mailbox_idle(const struct mailbox *m); /* empty and not held */
+/* Replaces a queued availability presence from the same sender, if there is one. */
+bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st);
+
+/* -- chains and calls (hooks.c, call.c) ---------------------------------------------------- */
+
+struct handler {
+	struct jd_instance *mi;
+	int prio;
+	void (*fn)(void);
+};
+
+/* The handlers of one hook on one host, sorted. */
+struct chain {
+	struct handler *items;
+	unsigned count, cap;
+	unsigned epoch;  /* grows with every change */
+	uint64_t calls;
+};
+
+/* What a call does when its chain has ended with this verdict (never WAIT). */
+typedef void (*call_end_fn)(struct jd_call *call, enum jd_verdict verdict);
+
+struct jd_call {
+	struct jd_stanza_event ev;
+	struct mailbox *mailbox; /* whose standing still is this call's waiting */
+	enum jd_hook hook;       /* JD_HOOK_COUNT: an IQ handler's call */
+	struct handler at;       /* the handler that is running or waiting */
+	unsigned next;           /* place in the chain, good while epoch is */
+	unsigned epoch;
+	call_end_fn end;
+	struct jd_owner owner;
+	struct jd_timer *deadline;
+	struct jd_iq *iq;
+	struct jd_receipt *receipt; /* held while the call lives */
+	void *data;
+	bool running;  /* its handler has not returned */
+	bool waiting;
+};
+
+/* Runs the chain `hook` of ev->host for ev from the mailbox's handler; end() is called
+ * beneath, or later if a handler waits.  The call lives in the stanza's arena and
+ * holds the stanza until end() has returned. */
+void call_run(struct mailbox *mailbox, enum jd_hook hook, const struct jd_stanza_event *ev,
+	      call_end_fn end);
+/* A call around an IQ handler; used by iq.c. */
+struct jd_call *call_new(struct mailbox *mailbox, const struct jd_stanza_event *ev, call_end_fn end);
+/* What the handler returned; ends the call or lets it wait. */
+void call_verdict(struct jd_call *call, enum jd_verdict verdict);
+
+void hook_notify_session(enum jd_hook hook, struct jd_session *session);
+bool hook_ask(struct jd_host *host, enum jd_hook hook, struct jd_stanza_event *ev);
+void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev);
+/* Takes every handler of mi out of the chains. */
+void hooks_remove(struct jd_instance *mi);
+
+/* -- data of modules in accounts and sessions (slots.c) --------------------------------------- */
+
+/* One pointer per instance that has data here; instances have a small fixed slot number. */
+struct slots {
+	void **p;
+	unsigned count;
+};
+void *slots_get(struct slots *s, struct jd_instance *mi, size_t size);
+void slots_free_account(struct slots *s, struct jd_host *host);
+void slots_free_session(struct slots *s, struct jd_host *host);
+
+/* -- hosts ----------------------------------------------------------------------------------------- */
+
+struct jd_host {
+	struct list node;
+	struct jd_jid jid;          /* domain only */
+	char *name;
+	const struct conf_host *conf;
+	struct hash accounts;       /* struct jd_account by local part */
+	struct chain chains[JD_HOOK_COUNT];
+	struct hash iqs;            /* iq.c */
+	struct mailbox mailbox;     /* what is addressed to the host itself */
+	struct list instances;      /* struct jd_instance.node, in the order of their start */
+	struct list services;       /* registry.c */
+	struct list disco;          /* registry.c */
+	struct list stream_features;
+	unsigned slots;             /* slot numbers given out */
+	size_t sessions;
+};
+
+struct jd_host *host_find(struct jd_str domain); /* prepared; NULL: not ours */
+
+struct jd_instance {
+	struct list node;            /* in host->instances (JD_GLOBAL: in server.globals) */
+	const struct jd_module *module;
+	struct loaded *loaded;       /* module.c: the shared object */
+	struct jd_host *host;
+	void *data;
+	unsigned slot;
+	bool started, draining;
+	struct jd_owner owner;
+	struct list registered;      /* registry.c: what must be undone */
+};
+
+/* -- accounts (account.c) ----------------------------------------------------------------------------- */
+
+enum account_state { ACCOUNT_LOADING, ACCOUNT_READY, ACCOUNT_ABSENT, ACCOUNT_FAILED, ACCOUNT_DELETED };
+
+struct jd_account {
+	struct hash_node node;
+	struct jd_host *host;
+	struct jd_jid jid;         /* bare; text in `text` */
+	uint64_t number;           /* owner in the database; 0 while unknown or absent */
+	enum account_state state;
+	struct mailbox mailbox;
+	struct list sessions;      /* struct jd_session.node */
+	unsigned n_sessions;
+	unsigned pins;             /* reasons to stay loaded besides sessions, posts and pending */
+	struct slots slots;
+	struct jd_owner owner;
+	struct timer idle;         /* unloads */
+	char text[];
+};
+
+#define ACCOUNT_MAX_SESSIONS 64
+#define ACCOUNT_IDLE_USEC (30 * JD_USEC_PER_SEC)
+
+/* The account object of a name, in memory or made and being loaded. Never NULL. */
+struct jd_account *account_get(struct jd_host *host, struct jd_str local);
+struct jd_account *account_peek(struct jd_host *host, struct jd_str local); /* NULL: not in memory */
+/* Unloads it soon if nothing holds it. Call after anything that may have been the last. */
+void account_settle(struct jd_account *a);
+/* The row has been erased or made: forget what is known. Ends sessions of a deleted one. */
+void account_forget(struct jd_host *host, struct jd_str local, enum stream_condition why);
+void account_pin(struct jd_account *a);
+void account_unpin(struct jd_account *a);
+
+/* -- clients and sessions (client.c, session.c) ------------------------------------------------------------ */
+
+/*
+ * The logic side of a link, from its first question on.  The link is released
+ * when it has closed and no question of it is being answered any more.
+ */
+struct client {
+	struct list node;
+	struct link *link;
+	unsigned asks;           /* answers that will still come */
+	bool closed;             /* IO_CLOSED came */
+	struct jd_session *session;
+};
+
+struct jd_session {
+	struct list node;        /* in account->sessions */
+	struct list all;         /* in server.sessions */
+	struct jd_account *account;
+	struct jd_host *host;
+	struct client *client;   /* NULL once the connection has gone */
+	struct jd_jid jid;       /* full */
+	struct mailbox mailbox;
+	struct list receipts;    /* not yet handled, oldest first */
+	uint32_t handled;        /* unbroken run of handled stanzas, counted (XEP-0198 h) */
+	unsigned refs;
+	bool bound, framed, secure, held, failing;
+	int8_t priority;
+	struct jd_stanza *presence;
+	struct slots slots;
+	struct jd_owner owner;
+	struct defer fail;       /* output.c: closing after an overfull outbox */
+	jd_usec since;
+	uint64_t id;             /* never used again while the server runs; for ctl and logs */
+	const char *transport, *mechanism; /* static */
+	char *text;              /* full JID, peer address */
+	struct jd_str peer;
+};
+
+#define SESSION_HOLD_POSTS 64 /* its client is not read beyond this */
+
+void client_receive(const struct io_msg *msg, void *arg); /* the io_receive_fn */
+struct client *client_of(struct link *link);
+void client_ask_done(struct client *c); /* one of asks has been answered */
+
+/* Makes, binds and announces; the connection gets its answers. */
+void session_bind(struct client *c, const struct bind_ask *ask, struct jd_account *a);
+struct jd_session *session_ref(struct jd_session *s);
+void session_unref(struct jd_session *s);
+/* Out of its account, told to everybody; queued stanzas of it are dropped. Idempotent. */
+void session_unbind(struct jd_session *s);
+/* Stream error to the client, then session_unbind(). */
+void session_end(struct jd_session *s, enum stream_condition condition, const char *text);
+void session_receive(struct jd_session *s, struct jd_wire *wire);
+/* Writes without asking session_out. */
+bool session_write(struct jd_session *s, struct jd_stanza *st);
+
+/* -- receipts (receipt.c) ------------------------------------------------------------------------------------- */
+
+struct jd_receipt {
+	struct list node;           /* in session->receipts while that lives */
+	struct jd_session *session; /* NULL when it has gone */
+	struct jd_stanza *st;       /* whose .receipt points here; NULL when that is gone */
+	unsigned refs;
+};
+/* One reference, for the caller. */
+struct jd_receipt *receipt_new(struct jd_session *s, struct jd_stanza *st);
+static inline struct jd_receipt *receipt_ref(struct jd_receipt *r)
+{
+	if (r)
+		r->refs++;
+	return r;
+}
+void receipts_abandon(struct jd_session *s);
+
+/* -- IQs (iq.c, ask.c) -------------------------------------------------------------------------------------------- */
+
+/* Handles a get or set addressed to ev->host (account NULL) or ev->account. */
+void iq_dispatch(struct mailbox *mailbox, const struct jd_stanza_event *ev, enum jd_target target);
+int iq_handler_add(struct jd_host *host, struct jd_instance *mi, enum jd_type type, unsigned targets,
+		   const char *ns, const char *name, jd_iq_fn fn) JD_MUST_USE;
+void iq_handlers_remove(struct jd_instance *mi);
+void iq_host_fini(struct jd_host *host);
+/* The core's own handlers (session establishment) for every host. */
+void iq_builtin(struct jd_host *host);
+/* True when st answers a question of ours: it has been delivered to it. */
+bool ask_answered(struct jd_stanza *st);
+void ask_init(void);
+void ask_fini(void);
+
+/* -- authentication (auth.c) ---------------------------------------------------------------------------------------- */
+
+void auth_ask(struct client *c, struct auth_ask *ask); /* takes over ask */
+void auth_result(const struct auth_result *result);
+/* Loads or makes the secret for salts of unknown names; blocks by turning the loop; at start. */
+int auth_init(void) JD_MUST_USE;
+void auth_fini(void);
+/*
+ * Derives all SCRAM keys on a worker and writes account rows: create = a new
+ * account (-JD_EEXIST in result if the name is taken or has a tombstone and
+ * !force), else a new password. done runs once, later.
+ */
+typedef void (*account_done_fn)(void *arg, int result);
+int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password, bool create,
+			 bool force, account_done_fn done, void *arg) JD_MUST_USE;
+/* Ends sessions, tells account_deleting, erases rows, leaves the tombstone. */
+int account_delete(struct jd_host *host, struct jd_jid jid, account_done_fn done, void *arg) JD_MUST_USE;
+
+/* -- the server ---------------------------------------------------------------------------------------------------------- */
+
+struct server {
+	struct loop *loop;
+	struct io *io;
+	struct db *db;
+	struct worker_pool *workers;
+	struct stanza_pool *stanzas;
+	const struct conf *conf;
+	struct list hosts;
+	struct list globals;       /* instances of JD_GLOBAL modules */
+	struct list sessions;
+	struct list clients;
+	struct list run;           /* runnable mailboxes */
+	struct source run_source;
+	struct slab *receipts, *posts;
+	size_t n_sessions, n_accounts;
+	uint64_t stanzas_in, stanzas_out, next_session;
+	unsigned scram_iterations;
+	jd_usec started;           /* since the epoch */
+	bool stopping;
+};
+
+extern struct server server;
+
+/* Pools, tables and sources on server.loop (server.loop, .conf and .hosts are set). */
+int core_init(void) JD_MUST_USE;
+/* Every session has been ended, every link released, every pending call cancelled. */
+void core_fini(void);
+/* Graceful stop, first half: no stanza is taken any more; streams get system-shutdown. */
+void core_shutdown_sessions(void);
+struct jd_host *host_add(const char *name, const struct conf_host *conf);
+
