@@ -197,11 +197,8 @@ static void write_other_attrs(struct wire_builder *b, const struct jd_wire *wire
 				       a->value_len};
 		struct jd_str ns = a->ns == WIRE_NO_NS ? JD_STR_NULL : wire->nss[a->ns];
 
-		if (a->ns == WIRE_NO_NS && stanza_is_field(name))
-			continue;
-		if (jd_str_is(ns, JD_NS_XML) && jd_str_is(name, "lang"))
-			continue;
-		wire_attr(b, ns, name, value);
+		if (!stanza_is_field(wire, a))
+			wire_attr(b, ns, name, value);
 	}
 }
 

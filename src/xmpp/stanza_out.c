@@ -49,22 +49,32 @@ static void put_attr(struct sink *out, struct jd_str lead, struct jd_str value)
 	put(out, JD_STR("'"));
 }
 
-/* Between ` name='` and the closing quote nothing is a quote: it would be escaped. */
+/* Where an attribute ends in the bytes. An escaped value holds no quote. */
+static const char *attr_end(const struct jd_wire *wire, const struct wire_attr *a)
+{
+	const char *value = wire->bytes + a->name + a->name_len + 2;
+
+	if (!a->in_extra)
+		return value + a->value_len + 1;
+	while (*value != '\'')
+		value++;
+	return value + 1;
+}
+
+/* Each range starts behind the attribute before, so that it takes in the declaration
+ * of its own prefix. */
 static void put_other_attrs(struct sink *out, const struct jd_wire *wire)
 {
 	const struct wire_el *root = &wire->els[0];
 	const char *at = wire->bytes + root->start + 1 + root->name_len;
-	const char *end = wire->bytes + root->content;
 
-	while (at < end && *at == ' ') {
-		const char *eq = memchr(at, '=', (size_t)(end - at));
-		const char *quote = eq ? memchr(eq + 2, '\'', (size_t)(end - eq - 2)) : NULL;
+	for (unsigned i = 0; i < root->attrs; i++) {
+		const struct wire_attr *a = &wire->attrs[root->attr + i];
+		const char *end = attr_end(wire, a);
 
-		if (!quote)
-			return;
-		if (!stanza_is_field((struct jd_str){at + 1, (size_t)(eq - at - 1)}))
-			put(out, (struct jd_str){at, (size_t)(quote + 1 - at)});
-		at = quote + 1;
+		if (!stanza_is_field(wire, a))
+			put(out, (struct jd_str){at, (size_t)(end - at)});
+		at = end;
 	}
 }
 

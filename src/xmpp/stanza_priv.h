@@ -42,19 +42,17 @@ void stanza_write_root(struct jd_xml *x, const struct stanza *s);
  * when the sender wrote it. */
 struct jd_str stanza_type_value(const struct stanza *s);
 
-/* An attribute of the root, by its name as written, that is written from a field. */
-static inline bool stanza_is_field(struct jd_str name)
+/* An attribute of the root that is written from a field of the stanza. */
+static inline bool stanza_is_field(const struct jd_wire *wire, const struct wire_attr *a)
 {
-	switch (name.len) {
-	case 2:
-		return memcmp(name.p, "to", 2) == 0 || memcmp(name.p, "id", 2) == 0;
-	case 4:
-		return memcmp(name.p, "from", 4) == 0 || memcmp(name.p, "type", 4) == 0;
-	case 5:
-		return memcmp(name.p, "xmlns", 5) == 0;
-	case 8:
-		return memcmp(name.p, "xml:lang", 8) == 0;
-	default:
-		return false;
-	}
+	const char *name = wire->bytes + a->name;
+
+	if (a->ns != WIRE_NO_NS)
+		return a->name_len == 4 && memcmp(name, "lang", 4) == 0 &&
+		       jd_str_is(wire->nss[a->ns], JD_NS_XML);
+	if (a->name_len == 2)
+		return memcmp(name, "to", 2) == 0 || memcmp(name, "id", 2) == 0;
+	if (a->name_len == 4)
+		return memcmp(name, "from", 4) == 0 || memcmp(name, "type", 4) == 0;
+	return false;
 }

@@ -249,12 +249,47 @@ static void test_password(void **state)
 	assert_int_equal(jid_prep_password(JD_STR("a\tb"), out, &len), -JD_EINVAL);
 }
 
+/* Strings of what is special somewhere: no crash, and what is accepted is canonical. */
+static void test_random(void **state)
+{
+	static const char *const pieces[] = {
+		"a",      "B",      "@",        "/",      "@b/",    ".",      "b.c",    " ",
+		"'",      "\u00df", "\u03a3",   "\u0130", "\uff21", "\uff20", "\u0301", "\u05d0",
+		"1",      "\u0661", "\u06f1",   "\u200c", "\u200d", "\u094d", "\u0915", "\u00b7",
+		"l",      "\u30fb", "\u6f22",   "\u2163", "\u265a", "\u00a0", "\u3002", "xn--",
+		"[::1]",  "\xc3",   "\xf0\x9f", "-",      "\u1e9e", "\u0345", "\uac00", "\u1100",
+		"\u212a", "\x01",   "\u0628",   "\u064e",
+	};
+	uint32_t seed = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 50000; i++) {
+		char in[256], out[JD_JID_MAX], again[JD_JID_MAX];
+		struct jd_jid jid, jid2;
+		size_t len = 0;
+
+		for (unsigned k = 1 + i % 9; k--;) {
+			const char *piece;
+
+			seed = seed * 1664525u + 1013904223u;
+			piece = pieces[(seed >> 8) % JD_ARRAY_SIZE(pieces)];
+			memcpy(in + len, piece, strlen(piece));
+			len += strlen(piece);
+		}
+		if (jid_prep((struct jd_str){in, len}, out, &jid) != 0)
+			continue;
+		if (jid_prep(jd_jid_str(jid), again, &jid2) != 0 || !jd_jid_eq(jid, jid2))
+			fail_msg("not stable: %.*s, %.*s", (int)len, in, JD_FMT(jd_jid_str(jid)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),    cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_lengths), cmocka_unit_test(test_accessors),
 		cmocka_unit_test(test_arena),   cmocka_unit_test(test_password),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
