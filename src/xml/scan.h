@@ -24,16 +24,16 @@ struct scan;
 
 enum scan_error {
 	SCAN_OK = 0,
-	SCAN_NOT_WELL_FORMED,       /* also: bad UTF-8, undeclared prefix, undefined entity */
-	SCAN_RESTRICTED_XML,        /* DOCTYPE, comment, processing instruction, entity declaration */
-	SCAN_UNSUPPORTED_ENCODING,  /* declared or detected encoding other than UTF-8 */
-	SCAN_POLICY_VIOLATION,      /* a bound: bytes, depth, attributes, elements, tag, namespace */
-	SCAN_RESOURCE_CONSTRAINT,   /* the parser's memory cap */
-	SCAN_INVALID_FRAME,         /* framed: not exactly one element, or xmlns missing */
+	SCAN_NOT_WELL_FORMED, /* also: bad UTF-8, undeclared prefix, undefined entity */
+	SCAN_RESTRICTED_XML,  /* DOCTYPE, comment, processing instruction, entity declaration */
+	SCAN_UNSUPPORTED_ENCODING, /* declared or detected encoding other than UTF-8 */
+	SCAN_POLICY_VIOLATION,     /* a bound: bytes, depth, attributes, elements, tag, namespace */
+	SCAN_RESOURCE_CONSTRAINT,  /* the parser's memory cap */
+	SCAN_INVALID_FRAME,        /* framed: not exactly one element, or xmlns missing */
 };
 
 struct scan_limits {
-	size_t stanza_bytes; /* as received, and again as written */
+	size_t stanza_bytes; /* as received; canonical bytes and index may be twice that */
 	size_t tag_bytes;    /* one start tag */
 	unsigned depth;      /* 128; 16 before login */
 	unsigned attrs;      /* 64 */
@@ -69,9 +69,9 @@ struct scan_pool;
 struct scan_pool *scan_pool_new(struct wire_pool *wires);
 void scan_pool_free(struct scan_pool *pool);
 struct scan_pool_stats {
-	size_t parsers;    /* attached to a scanner */
-	size_t pooled;     /* kept for reuse, at most 64 */
-	size_t bytes;      /* drawn from the system for parsers */
+	size_t parsers; /* attached to a scanner */
+	size_t pooled;  /* kept for reuse, at most 64 */
+	size_t bytes;   /* drawn from the system for parsers */
 };
 void scan_pool_stats(const struct scan_pool *pool, struct scan_pool_stats *ret_stats);
 
@@ -82,14 +82,15 @@ enum scan_mode {
 
 /* content_ns: what the stream's own stanzas are in (JD_NS_STANZA, JD_NS_SERVER,
  * JD_NS_COMPONENT); in their canonical form it becomes the content namespace.
- * It is a static string. Holds no parser until bytes come. */
+ * It is a static string. Holds no parser until bytes come; limits: scan_limits_before. */
 struct scan *scan_new(struct scan_pool *pool, enum scan_mode mode, const char *content_ns,
 		      const struct scan_events *events, void *arg);
+/* Not from inside an event handler; nor any of scan_feed() to scan_park() but scan_pause(). */
 void scan_free(struct scan *s);
 
 void scan_limits(struct scan *s, const struct scan_limits *limits);
 
-/* xml:lang of the stream: given to stanzas that have none. Copied; at most 64 bytes are kept. */
+/* xml:lang of the stream: given to stanzas that have none. Copied; longer than 64 bytes: none. */
 void scan_set_lang(struct scan *s, struct jd_str lang);
 
 /*
@@ -99,8 +100,9 @@ void scan_set_lang(struct scan *s, struct jd_str lang);
  */
 enum scan_error scan_feed(struct scan *s, const char *p, size_t n);
 
-/* The feeder may hold bytes back for at most a few ms: true while it does; the
- * connection then calls scan_flush() from its next deferred call or short timer. */
+/* The feeder holds bytes back, but no complete stanza unless a token has many '>' in
+ * it.  True while that may be so: the connection then calls scan_flush() from a
+ * timer of a few ms.  Other held bytes can wait for what follows them. */
 bool scan_wants_flush(const struct scan *s);
 enum scan_error scan_flush(struct scan *s);
 
@@ -108,7 +110,8 @@ void scan_pause(struct scan *s); /* from inside an event handler only */
 bool scan_paused(const struct scan *s);
 /* Goes on with what was kept; events happen inside this call. */
 enum scan_error scan_resume(struct scan *s);
-/* A new document begins right behind the element that paused: kept bytes are parsed by a new parser. */
+/* A new document begins right behind the element that paused: kept bytes are parsed by a new
+ * parser. */
 enum scan_error scan_restart(struct scan *s);
 /* A new document begins with the next bytes: what was kept is thrown away (STARTTLS). */
 void scan_discard(struct scan *s);

@@ -53,7 +53,7 @@ struct wire_attr {
 	uint8_t in_extra; /* value was escaped: the offset is into extra, decoded */
 };
 
-#define WIRE_NO_NS UINT16_MAX
+#define WIRE_NO_NS     UINT16_MAX
 #define WIRE_NS_STANZA 0
 
 /* What the stanza layer knows of the root, strings in the block. kind and type
@@ -67,10 +67,10 @@ struct wire_meta {
 	struct jd_str id;
 	struct jd_str lang;
 };
-#define WIRE_BAD_TO 1     /* 'to' is there and not a JID */
-#define WIRE_BAD_FROM 2   /* 'from' is there and not a JID */
-#define WIRE_LONG_BODY 4  /* a body of more characters than the limit */
-#define WIRE_NO_STANZA 8  /* a stream-level element (<r/>, <auth/>...), not a stanza */
+#define WIRE_BAD_TO    1 /* 'to' is there and not a JID */
+#define WIRE_BAD_FROM  2 /* 'from' is there and not a JID */
+#define WIRE_LONG_BODY 4 /* a body of more characters than the limit */
+#define WIRE_NO_STANZA 8 /* a stream-level element (<r/>, <auth/>...), not a stanza */
 
 struct jd_wire {
 	struct shared shared; /* first */
@@ -109,7 +109,7 @@ static inline struct jd_str wire_content(const struct jd_wire *w)
 	return (struct jd_str){w->bytes + w->els[0].content, w->els[0].close - w->els[0].content};
 }
 
-/* Size-class slabs (1, 4, 16 KiB; larger ones by malloc) of one thread. */
+/* Size-class slabs (1, 2, 4, 16 KiB; larger ones by malloc) of one thread. */
 struct wire_pool;
 struct wire_pool *wire_pool_new(void);
 void wire_pool_free(struct wire_pool *pool); /* every block must be back */
@@ -118,11 +118,11 @@ void wire_pool_trim(struct wire_pool *pool); /* housekeeping: empty chunks go ba
 /* -- building --------------------------------------------------------------- */
 
 struct wire_limits {
-	size_t bytes;      /* canonical bytes + index + extra of one stanza */
+	size_t bytes; /* canonical bytes + index + extra of one stanza */
 	unsigned elements;
-	unsigned depth;    /* of elements, the root being 1 */
-	unsigned attrs;    /* of one element */
-	size_t ns_bytes;   /* of one namespace URI */
+	unsigned depth;  /* of elements, the root being 1 */
+	unsigned attrs;  /* of one element */
+	size_t ns_bytes; /* of one namespace URI */
 };
 
 /*
@@ -143,10 +143,14 @@ int wire_text(struct wire_builder *b, struct jd_str text); /* not yet escaped; m
 int wire_end(struct wire_builder *b);
 int wire_copy(struct wire_builder *b, struct jd_el el);
 unsigned wire_depth(const struct wire_builder *b); /* open elements */
+int wire_error(const struct wire_builder *b);      /* the failure that sticks, or 0 */
 
 /* The root while it is open or just ended: name, namespace, attributes (p NULL: absent). */
 struct jd_str wire_root_name(const struct wire_builder *b);
 struct jd_str wire_root_ns(const struct wire_builder *b);
+/* In the stream's content namespace itself: a literal "jabber:client" on a server
+ * stream has the same text in wire_root_ns() and is not. */
+bool wire_root_is_content(const struct wire_builder *b);
 struct jd_str wire_root_attr(const struct wire_builder *b, struct jd_str ns, const char *name);
 
 /* A view of what was built so far; valid until the next call on b. Root must have ended. */
@@ -154,8 +158,8 @@ struct jd_el wire_peek(struct wire_builder *b);
 
 /* Makes the block; meta's strings are copied into it. The builder is reset.
  * -JD_ELIMIT, -JD_ENOMEM, -JD_EINVAL (unbalanced): no block, builder reset. */
-int wire_finish(struct wire_builder *b, const struct wire_meta *meta, struct jd_wire **ret_wire)
-	JD_MUST_USE;
+int wire_finish(struct wire_builder *b, const struct wire_meta *meta,
+		struct jd_wire **ret_wire) JD_MUST_USE;
 
 /* The builder itself as the public writer. */
 struct jd_xml {

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the parser's events to the scanner's: the root becomes the open event,
+ * what is inside it goes to a builder, first-level elements become element
+ * events.  Every bound that a single event can break is checked here.
+ */
+#include <jackdaw/mem.h>
+
+#include "util/mem.h"
+#include "xml/scan_priv.h"
+
+static void fail_build(struct scan *s, int err)
+{
+	if (err == -JD_ELIMIT)
+		scan_fail(s, SCAN_POLICY_VIOLATION);
+	else if (err == -JD_ENOMEM)
+		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
+	else
+		scan_fail(s, SCAN_NOT_WELL_FORMED);
+}
+
+void scan_on_mark(void *arg)
+{
+	struct scan *s = arg;
+	size_t start;
+
+	parser_at(s->parser, &start, &s->at);
+}
+
+void scan_on_error(void *arg, enum scan_error error)
+{
+	scan_fail(arg, error);
+}
+
+/* -- the root ------------------------------------------------------------------------ */
+
+void scan_on_default_ns(void *arg, struct jd_str ns)
+{
+	struct scan *s = arg;
+
+	if (s->error)
+		return;
+	if (ns.len > s->limits.ns_bytes) {
+		scan_fail(s, SCAN_POLICY_VIOLATION);
+		return;
+	}
+	jd_free((void *)(uintptr_t)s->default_ns.p);
+	s->default_ns = (struct jd_str){jd_strdup(ns), ns.len};
+}
+
+static void read_attr(struct scan_open *open, const struct parser_attr *a)
+{
+	struct jd_str n = a->name.local;
+
+	if (jd_str_is(a->name.ns, JD_NS_XML)) {
+		if (jd_str_is(n, "lang"))
+			open->lang = a->value;
+	} else if (a->name.ns.len) {
+		return;
+	} else if (jd_str_is(n, "to")) {
+		open->to = a->value;
+	} else if (jd_str_is(n, "from")) {
+		open->from = a->value;
+	} else if (jd_str_is(n, "id")) {
+		open->id = a->value;
+	} else if (jd_str_is(n, "version")) {
+		open->version = a->value;
+	}
+}
+
+static void open_root(struct scan *s, struct parser_name name, const struct parser_attr *attrs,
+		      unsigned n_attrs, size_t start)
+{
+	struct scan_open open = {.name = name.local, .ns = name.ns, .content_ns = s->default_ns};
+
+	if (name.ns.len > s->limits.ns_bytes) {
+		scan_fail(s, SCAN_POLICY_VIOLATION);
+		return;
+	}
+	parser_quiet_ns(s->parser);
+	s->head = (struct jd_str){jd_strdup((struct jd_str){s->prolog.p + start, s->at - start}),
+				  s->at - start};
+	buf_free(&s->prolog);
+	s->root = true;
+	s->depth = 1;
+	for (unsigned i = 0; i < n_attrs; i++)
+		read_attr(&open, &attrs[i]);
+	s->events->open(s->arg, &open);
+	jd_free((void *)(uintptr_t)s->default_ns.p);
+	s->default_ns = JD_STR_NULL;
+}
+
+/* -- what is inside ------------------------------------------------------------------- */
+
+static bool begin_stanza(struct scan *s, struct parser_name name, size_t start)
+{
+	/* Twice the size that may be received: for the index, and for namespaces
+	 * that prefixes had kept short. */
+	struct wire_limits limits = {
+		.bytes = s->limits.stanza_bytes * 2 + 4096,
+		.elements = s->limits.elements,
+		.depth = s->limits.depth,
+		.attrs = s->limits.attrs + 1, /* the stream's xml:lang */
+		.ns_bytes = s->limits.ns_bytes,
+	};
+
+	if (s->framed && (start != s->frame_start || !name.ns.len)) {
+		scan_fail(s, SCAN_INVALID_FRAME);
+		return false;
+	}
+	s->stanza_start = start;
+	s->b = scan_pool_builder(s->pool, &limits);
+	return true;
+}
+
+static int start_element(struct scan *s, struct parser_name name)
+{
+	if (wire_in_content(s->b) && jd_str_eq(name.ns, s->content_ns))
+		return wire_start(s->b, JD_STR_NULL, name.local);
+	return wire_start_literal(s->b, name.ns, name.local);
+}
+
+static int add_attrs(struct scan *s, const struct parser_attr *attrs, unsigned n_attrs)
+{
+	bool lang = false;
+
+	for (unsigned i = 0; i < n_attrs; i++) {
+		struct parser_name n = attrs[i].name;
+
+		if (n.ns.len && jd_str_is(n.local, "lang") && jd_str_is(n.ns, JD_NS_XML))
+			lang = true;
+		if (wire_attr(s->b, n.ns, n.local, attrs[i].value) < 0)
+			break;
+	}
+	if (s->depth == 1 && !lang && s->lang_len && wire_root_is_content(s->b))
+		wire_attr(s->b, JD_STR(JD_NS_XML), JD_STR("lang"),
+			  (struct jd_str){s->lang, s->lang_len});
+	return wire_error(s->b);
+}
+
+void scan_on_start(void *arg, struct parser_name name, const struct parser_attr *attrs,
+		   unsigned n_attrs)
+{
+	struct scan *s = arg;
+	size_t start;
+
+	if (s->error)
+		return;
+	s->event = true;
+	parser_at(s->parser, &start, &s->at);
+	if (s->at - start > s->limits.tag_bytes || n_attrs > s->limits.attrs) {
+		scan_fail(s, SCAN_POLICY_VIOLATION);
+		return;
+	}
+	if (s->depth == 0) {
+		open_root(s, name, attrs, n_attrs, start);
+		return;
+	}
+	if (s->depth == 1 && !begin_stanza(s, name, start))
+		return;
+	if (start_element(s, name) < 0 || add_attrs(s, attrs, n_attrs) < 0)
+		fail_build(s, wire_error(s->b));
+	s->depth++;
+}
+
+static void end_stanza(struct scan *s)
+{
+	struct wire_builder *b = s->b;
+
+	if (s->at - s->stanza_start > s->limits.stanza_bytes) {
+		scan_fail(s, SCAN_POLICY_VIOLATION);
+		return;
+	}
+	if (s->framed && s->at != s->frame_end) {
+		scan_fail(s, SCAN_INVALID_FRAME);
+		return;
+	}
+	s->frame_done = true;
+	s->events->element(s->arg, b);
+	s->b = NULL;
+	scan_pool_give_builder(s->pool, b);
+	if (!s->error && !s->paused && parser_memory(s->parser) > SCAN_RENEW) {
+		s->renew = true;
+		parser_stop(s->parser, true);
+	}
+}
+
+void scan_on_end(void *arg)
+{
+	struct scan *s = arg;
+	size_t start;
+
+	if (s->error)
+		return;
+	if (s->paused) {
+		s->end_waits = true;
+		return;
+	}
+	s->event = true;
+	parser_at(s->parser, &start, &s->at);
+	s->depth--;
+	if (s->depth == 0 && s->framed) {
+		scan_fail(s, SCAN_INVALID_FRAME);
+	} else if (s->depth == 0) {
+		s->events->close(s->arg);
+	} else {
+		if (wire_end(s->b) < 0)
+			fail_build(s, wire_error(s->b));
+		else if (s->depth == 1)
+			end_stanza(s);
+	}
+}
+
+static bool blank(struct jd_str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] != ' ' && s.p[i] != '\n' && s.p[i] != '\t' && s.p[i] != '\r')
+			return false;
+	}
+	return true;
+}
+
+void scan_on_text(void *arg, struct jd_str text)
+{
+	struct scan *s = arg;
+	size_t start;
+
+	if (s->error)
+		return;
+	s->event = true;
+	parser_at(s->parser, &start, &s->at);
+	if (s->depth > 1) {
+		if (wire_text(s->b, text) < 0)
+			fail_build(s, wire_error(s->b));
+	} else if (s->framed || !blank(text)) {
+		scan_fail(s, s->framed ? SCAN_INVALID_FRAME : SCAN_NOT_WELL_FORMED);
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside the scanner: scan.c moves bytes (feeding, barriers, renewal, parking),
+ * scan_event.c makes of the parser's events what scan.h promises.
+ */
+#pragma once
+
+#include "xml/feeder.h"
+#include "xml/scan_pool.h"
+
+#define SCAN_LANG_MAX 64
+
+/* At a stanza's end, a parser larger than this is replaced: it never forgets names. */
+#define SCAN_RENEW ((size_t)64 * 1024)
+
+struct scan {
+	struct scan_pool *pool;
+	const struct scan_events *events;
+	void *arg;
+	struct jd_str content_ns;
+	struct scan_limits limits;
+
+	struct parser *parser;  /* while bytes come */
+	struct wire_builder *b; /* while a stanza is open */
+	struct feeder feeder;
+	struct buf kept;          /* what was given and lies behind a pause */
+	size_t in_parser;         /* of kept: the first bytes, which the parser has already */
+	struct buf prolog;        /* the document up to now, until its root is known */
+	struct jd_str head;       /* the root's start tag, for the next parser (heap) */
+	struct jd_str default_ns; /* declared on the root; until the open event (heap) */
+
+	/* Offsets into the document as the present parser sees it. */
+	size_t fed;
+	size_t at; /* the end of the last event */
+	size_t stanza_start;
+	size_t frame_start, frame_end;
+
+	unsigned depth; /* open elements, the root's included */
+	enum scan_error error;
+	uint8_t seen; /* bytes of the document checked for other encodings: 0, 1, 2 */
+	uint8_t lang_len;
+	bool framed;
+	bool root;    /* the root has been opened */
+	bool running; /* events may happen */
+	bool paused;
+	bool suspended; /* the parser stands still in the middle of its bytes */
+	bool end_waits; /* a pause in an empty root's open event: its end comes with the resume */
+	bool renew;     /* the stop is ours, for a new parser */
+	bool event;     /* the present feed brought one */
+	bool frame_done;
+	char lang[SCAN_LANG_MAX];
+};
+
+void scan_fail(struct scan *s, enum scan_error error);
