@@ -118,6 +118,7 @@ static const struct vector usernames[] = {
 	{"1\u05d0", NULL, "digit first"},
 	{"a\u05d0", NULL, "Latin, then Hebrew"},
 	{"\u05d0a", NULL, "Hebrew, then Latin"},
+	{"\u05d0z\u05d1", NULL, "Latin within Hebrew"},
 	{"\u05d0.\u05d1", "\u05d0.\u05d1", "neutral in between"},
 	{"\u05d0.", NULL, "neutral at the end"},
 	{"\u05d0\u05b0", "\u05d0\u05b0", "mark at the end"},
