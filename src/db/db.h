@@ -6,6 +6,10 @@
  * callbacks on the logic thread.  A driver takes units and gives each of them
  * back exactly once with an outcome; how many threads and connections it uses
  * is its own business.
+ *
+ * What a unit carries belongs to it: parameters are copied into its arena, and a
+ * statement is replaced by a copy that lives as long as the process.  So a
+ * driver's thread never looks into a module, which may have been unloaded.
  */
 #pragma once
 
@@ -21,21 +25,29 @@ struct db_settings {
 	const char *driver;     /* "sqlite", "test"; later "pgsql" */
 	const char *path;       /* sqlite: file */
 	const char *conninfo;   /* pgsql */
-	const char *schema_dir; /* holds sqlite/ and pgsql/ with NNNN_name.sql */
+	const char *schema_dir; /* holds sqlite/ and pgsql/ with NNNN_name.sql; NULL: no tables
+				   of the core (tests) */
 	size_t max_units;       /* waiting; 0: 4096 */
 	size_t max_bytes;       /* of their parameters; 0: 64 MiB */
+	jd_usec long_limit;     /* a unit of the LONG lane may run so long; 0: 30 s */
 };
 
 /* What went wrong, as a sentence for an operator. */
 struct db_error {
 	char text[512];
 };
+/* Fills it and returns err, for `return db_fail(e, -JD_EDB, ...)`. */
+int db_fail(struct db_error *ret_error, int err, const char *fmt, ...) JD_PRINTF(3, 4);
 
 /* Opens and migrates; blocks; at start only. -JD_EDB, -JD_ECONF with ret_error filled. */
 int db_open(const struct db_settings *settings, struct loop *home, struct db **ret_db,
 	    struct db_error *ret_error) JD_MUST_USE;
 
-/* Everything submitted has been executed and called back on return. */
+/*
+ * Everything submitted has been executed and called back on return (a long query
+ * is cut short: FAILED). What callbacks submit meanwhile is refused.  Not from
+ * within a callback.
+ */
 void db_close(struct db *db);
 
 /* The database that the public functions use. */
@@ -47,11 +59,25 @@ int db_migrate(struct db *db, const char *component, const struct jd_migration *
 	       size_t n, struct db_error *ret_error) JD_MUST_USE;
 
 struct db_stats {
-	size_t waiting;       /* units submitted and not yet called back */
+	size_t waiting; /* units submitted and not yet called back */
 	size_t waiting_bytes;
 	uint64_t units, commits, failures;
 };
 void db_stats(const struct db *db, struct db_stats *ret_stats);
+
+/* -- statements ----------------------------------------------------------------- */
+
+/* A statement as the drivers know it: a copy with a small number for their caches. */
+struct statement {
+	struct jd_stmt stmt;
+	unsigned id; /* 0, 1, 2 ... */
+};
+
+/* Logic thread: the copy of stmt, made when it is seen for the first time. */
+const struct statement *stmt_intern(struct jd_stmt *stmt);
+
+/* The text of a statement for a dialect, "sqlite" or "pgsql"; NULL if it has none. */
+const char *stmt_sql(const struct jd_stmt *stmt, const char *dialect);
 
 /* -- drivers -------------------------------------------------------------------- */
 
@@ -72,10 +98,10 @@ struct jd_unit {
 	unsigned count;
 	struct unit_step {
 		struct unit_step *next;
-		struct jd_stmt *stmt;
+		const struct statement *statement;
 		struct jd_param *params;
 		size_t n_params;
-	} *first, *last;
+	} * first, *last;
 	enum jd_lane lane; /* WRITE if any step writes */
 	size_t bytes;
 	/* set by the driver */
@@ -86,10 +112,23 @@ struct jd_unit {
 	jd_db_fn fn;
 	void *arg;
 	bool cancelled;
+	bool invalid; /* a parameter broke the rules: refused when submitted */
+	/* the test driver's: this outcome is told whatever the real one was */
+	bool played;
+	enum jd_db_status play;
+};
+
+/* A file of the schema folder, or an entry of a module's table. */
+struct db_script {
+	const char *component;
+	unsigned version;
+	const char *name;
+	const char *sql;
 };
 
 struct db_driver {
 	const char *name;
+	const char *dialect; /* whose SQL it runs: "sqlite" or "pgsql" */
 	/* Blocking; home's thread. ret_state is handed to the other functions. */
 	int (*open)(struct db *db, const struct db_settings *settings, struct loop *home,
 		    void **ret_state, struct db_error *ret_error);
@@ -97,35 +136,42 @@ struct db_driver {
 	void (*close)(void *state);
 	/* Takes the unit. Never calls db_done() beneath this call. */
 	void (*submit)(void *state, struct jd_unit *unit);
-	/* Blocking, at start only: runs a script of statements in one transaction. */
-	int (*script)(void *state, const char *sql, struct db_error *ret_error);
+	/* Blocking: runs the script and notes it in schema_migration, in one transaction. */
+	int (*script)(void *state, const struct db_script *script, struct db_error *ret_error);
 	/* Blocking: highest applied migration of component, 0 if none. */
 	int (*version)(void *state, const char *component, unsigned *ret_version,
 		       struct db_error *ret_error);
 };
 
-/* Home thread: the driver gives a unit back. */
+/* Any thread: the driver gives a unit back; the callback runs in a later turn of home. */
 void db_done(struct db *db, struct jd_unit *unit);
+/* The same for a list of units, which is empty afterwards. */
+void db_done_list(struct db *db, struct list *units);
+/* Any thread: one more transaction has been committed (for the statistics). */
+void db_committed(struct db *db);
+/* The outcome of a unit with a reason for the log (NULL: none). */
+void unit_outcome(struct jd_unit *unit, enum jd_db_status status, const char *reason);
 
-/* The text of a statement for a driver. */
-const char *stmt_sql(const struct jd_stmt *stmt, const char *driver);
+/* The state that driver's open() returned; db must be of that driver. */
+void *db_driver_state(struct db *db, const struct db_driver *driver);
 
 extern const struct db_driver db_driver_sqlite;
 
 /*
- * The scripted driver for tests: expects statements by name and plays outcomes.
- * Without a script it passes units to a SQLite database in memory, so that
- * faults can be put into a working server.
+ * The scripted driver for tests: meets statements by name and plays outcomes.
+ * Without a script it passes units to a SQLite database (settings->path, or one
+ * in memory), so that faults can be put into a working server.
  */
 extern const struct db_driver db_driver_test;
 
 struct db_test_step {
-	const char *stmt;          /* name of the unit's first statement; NULL: any */
-	enum jd_db_status status;  /* OK: executed for real */
-	bool done_but_uncertain;   /* with UNCERTAIN: executed for real nevertheless */
-	bool hold;                 /* kept until db_test_release() */
+	const char *stmt;         /* name of the unit's first statement; NULL: any */
+	enum jd_db_status status; /* OK: executed for real */
+	bool done_but_uncertain;  /* with UNCERTAIN: executed for real nevertheless */
+	bool hold;                /* kept until db_test_release(), as are later units of
+				     the same key */
 };
 /* The next units meet these steps in order; unmatched units are executed for real. */
 void db_test_script(struct db *db, const struct db_test_step *steps, size_t n);
-void db_test_release(struct db *db);          /* what is held goes on, in order */
+void db_test_release(struct db *db);                /* what is held goes on, in order */
 void db_test_fail_every(struct db *db, unsigned n); /* every n-th unit FAILED; 0 = off */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The parts of the SQLite driver:
+ *
+ *     driver.c  the lanes: threads, queues, the writer's group commit
+ *     exec.c    one unit on a connection: parameters, rows, outcomes
+ *     conn.c    a connection: opening, settings, its prepared statements
+ *     script.c  migrations
+ *     lock.c    one server per database file
+ *
+ * A connection is used by one thread at a time.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include <sqlite3.h>
+
+#include "db/db.h"
+
+#define SQLITE_MAX_PARAMS 32
+
+/* Statements of our own that every connection needs. */
+enum control {
+	CONTROL_BEGIN_READ,
+	CONTROL_BEGIN_WRITE,
+	CONTROL_COMMIT,
+	CONTROL_ROLLBACK,
+	CONTROL_SAVEPOINT,
+	CONTROL_RELEASE,
+	CONTROL_UNDO, /* back to the savepoint */
+	CONTROL_COUNT,
+};
+
+/* A prepared statement. SQLite numbers parameters as it meets them, we by name:
+ * slot[i] is the index of our parameter for SQLite's number i + 1. */
+struct prepared {
+	sqlite3_stmt *stmt;
+	unsigned n_slots;
+	unsigned n_params; /* the highest $n */
+	unsigned char slot[SQLITE_MAX_PARAMS];
+	bool read_only;
+};
+
+struct conn {
+	sqlite3 *db;
+	sqlite3_stmt *control[CONTROL_COUNT];
+	struct prepared **prepared; /* by the number of the statement; entries may be NULL */
+	unsigned n_prepared;
+	/* for units of the LONG lane */
+	jd_usec long_limit;
+	jd_usec deadline;            /* monotonic */
+	const _Atomic bool *closing; /* also ends them */
+};
+
+enum conn_kind { CONN_WRITER, CONN_READER, CONN_MEMORY };
+
+/* -JD_EDB or -JD_ECONF with a sentence that names path. */
+int conn_open(struct conn *c, const char *path, enum conn_kind kind, struct db_error *ret_error);
+/* -JD_EDB with the sentence for what open(2) said of path or of a file beside it. */
+int open_failed(const char *path, int saved_errno, struct db_error *ret_error);
+void conn_close(struct conn *c); /* one that was never opened is fine */
+/* Runs a statement of our own to its end; an SQLITE_ code. */
+int conn_control(struct conn *c, enum control what);
+/* Whether a transaction is open. */
+bool conn_in_transaction(const struct conn *c);
+/* The prepared form of a statement, from the cache; an SQLITE_ code. */
+int conn_prepare(struct conn *c, const struct statement *statement, struct prepared **ret_prepared);
+
+enum exec_result {
+	EXEC_OK,
+	EXEC_UNDO, /* this unit failed alone and its outcome is set; undo what it did */
+	EXEC_LOST, /* the transaction cannot go on; the outcome says why */
+};
+/* The steps of a unit, in a transaction that the caller has opened (or none, for one step). */
+enum exec_result exec_unit(struct conn *c, struct jd_unit *unit);
+
+/* A sentence for what SQLite says; cut to size. */
+void exec_reason(struct conn *c, int rc, char *ret_reason, size_t size);
+
+int script_run(struct conn *c, const struct db_script *script, struct db_error *ret_error);
+int script_version(struct conn *c, const char *component, unsigned *ret_version,
+		   struct db_error *ret_error);
+
+/* Takes PATH.lock; the descriptor keeps it until closed. */
+int lock_file(const char *path, int *ret_fd, struct db_error *ret_error);
