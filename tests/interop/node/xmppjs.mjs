@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// @xmpp/client: xmppjs.mjs '{"service":"xmpps://...", "domain":..., "username":..., "password":...}'
+import { client } from '@xmpp/client';
+import parse from '@xmpp/xml/lib/parse.js';
+import xml from '@xmpp/xml';
+
+import WebSocket from 'ws';
+
+import { commands, emit } from './lines.mjs';
+
+// Part of Node itself from version 22 on.
+globalThis.WebSocket ??= WebSocket;
+
+const session = client(JSON.parse(process.argv[2]));
+session.reconnect.stop();
+
+session.on('error', (error) => emit({ event: 'error', text: String(error.stack || error) }));
+session.on('online', (jid) => emit({ event: 'online', jid: jid.toString() }));
+session.on('offline', () => {
+    emit({ event: 'offline' });
+    process.exit(0);
+});
+session.on('status', (status) => {
+    emit({ event: 'status', status });
+    // @xmpp/client 0.14 decodes each chunk of a TCP or TLS stream by itself, so that a
+    // character on the seam is broken whatever the server does. Node's sockets can do better.
+    session.socket?.socket?.setEncoding?.('utf8');
+});
+session.on('stanza', (stanza) => {
+    const body = stanza.getChildText('body') ?? undefined;
+    emit({
+        event: 'stanza',
+        name: stanza.name,
+        ...stanza.attrs,
+        body,
+        show: stanza.getChildText('show') ?? undefined,
+        xml: !body || body.length < 10000 ? stanza.toString() : undefined,
+    });
+});
+commands({
+    send: ({ xml: text }) => session.send(parse(text)),
+    chat: ({ to, id, body, count = 1 }) => session.send(
+        xml('message', { to, id, type: 'chat' }, xml('body', {}, body.repeat(count)))),
+    close: () => session.stop(),
+});
+await session.start().catch(() => process.exit(1));
