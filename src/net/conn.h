@@ -19,13 +19,15 @@
 
 struct conn;
 
+#define CONN_UNSENT_MAX (2 * LINK_HARD_BYTES)
+
 enum conn_why {
 	CONN_PEER_CLOSED = 1, /* end of file */
 	CONN_RESET,           /* error on the socket */
 	CONN_TLS_FAILED,
-	CONN_TIMEOUT,         /* a deadline of ours */
-	CONN_WE_CLOSED,       /* the protocol or logic closed it */
-	CONN_SHUTDOWN,        /* the server stops */
+	CONN_TIMEOUT,   /* a deadline of ours */
+	CONN_WE_CLOSED, /* the protocol or logic closed it */
+	CONN_SHUTDOWN,  /* the server stops */
 };
 
 /*
@@ -37,7 +39,8 @@ struct conn_proto {
 	const char *name;
 	/* Bytes have arrived, decrypted. All must be taken; to take no more, conn_pause(). */
 	void (*data)(void *p, char *bytes, size_t n);
-	/* A control piece from logic; takes over piece->arg (sets it NULL) or leaves it to be dropped. */
+	/* A control piece from logic; takes over piece->arg (sets it NULL) or leaves it to be
+	 * dropped. */
 	void (*control)(void *p, struct piece *piece);
 	/*
 	 * The bytes that go in front of one DATA piece of n bytes on the wire
@@ -61,16 +64,20 @@ struct conn_proto {
  * full (the fd is closed). direct_tls: the handshake begins at once. */
 struct conn *conn_new(struct io_thread *t, int fd, struct tls_store *tls, bool direct_tls);
 
+/* What is offered by ALPN; TLS_ALPN_XMPP_CLIENT unless set before the handshake's first bytes. */
+void conn_set_alpn(struct conn *c, enum tls_alpn alpn);
+
 void conn_set_proto(struct conn *c, const struct conn_proto *proto, void *p);
 
 struct link *conn_link(struct conn *c);
-struct jd_str conn_peer(const struct conn *c);  /* numeric address, without port */
-bool conn_is_local(const struct conn *c);       /* the peer is on loopback */
-jd_usec conn_last_read(const struct conn *c);   /* monotonic */
-jd_usec conn_last_write(const struct conn *c);  /* monotonic; last time the kernel took bytes */
+struct jd_str conn_peer(const struct conn *c); /* numeric address, without port */
+bool conn_is_local(const struct conn *c);      /* the peer is on loopback */
+jd_usec conn_last_read(const struct conn *c);  /* monotonic */
+jd_usec conn_last_write(const struct conn *c); /* monotonic; last time the kernel took bytes */
 size_t conn_unsent(const struct conn *c);
 
-/* Copies and sends what the I/O thread itself says. Not framed. */
+/* Copies and sends what the I/O thread itself says, in one write at the end of the turn. Not
+ * framed. More than CONN_UNSENT_MAX that the peer does not take ends the connection. */
 void conn_write(struct conn *c, const void *data, size_t n);
 /* The same, as one message: with proto->frame in front. */
 void conn_write_message(struct conn *c, const void *data, size_t n);
@@ -82,11 +89,14 @@ void conn_resume(struct conn *c);
 bool conn_paused(const struct conn *c);
 
 /* After the bytes queued so far, starts the server side of a handshake. Nothing
- * that was read before is ever seen again. The connection must be paused or in data(). */
+ * that was read before is ever seen again. The connection must be paused or in data(); the
+ * pause ends, and reading goes on by itself behind secured(). */
 void conn_start_tls(struct conn *c);
+bool conn_can_tls(const struct conn *c); /* there are certificates, and it is not secured yet */
 struct tls_session *conn_tls(struct conn *c); /* NULL without TLS */
 
-/* What was queued is flushed, 5 s at most, then the connection ends. Nothing is read any more. */
+/* What was queued is flushed, 5 s at most, then the connection ends. Nothing is read any more,
+ * and what logic sends from now on is dropped. */
 void conn_close(struct conn *c, enum conn_why why);
 /* At once; unsent bytes are dropped. */
 void conn_abort(struct conn *c, enum conn_why why);

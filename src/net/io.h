@@ -25,14 +25,14 @@ struct io_msg {
 	uint32_t kind;
 	uint32_t generation; /* of the link, when it was posted */
 	struct link *link;
-	void *p;    /* ownership goes with the message */
+	void *p; /* ownership goes with the message */
 	uint64_t n;
 };
 
 struct io_settings {
-	unsigned threads;     /* 0: on the logic loop */
-	size_t max_links;     /* per thread; connections beyond are accepted and closed */
-	size_t ring_size;     /* inward entries; power of two; 0: 8192 */
+	unsigned threads; /* 0: on the logic loop */
+	size_t max_links; /* per thread; connections beyond are accepted and closed */
+	size_t ring_size; /* inward entries; power of two; 0: 8192 */
 };
 
 /* Called on the logic thread for every message, in the order of each thread's ring;
@@ -44,14 +44,16 @@ struct io;
 /* Starts the threads. Logic thread. */
 struct io *io_start(const struct io_settings *settings, struct loop *logic, io_receive_fn receive,
 		    void *arg);
-/* Listeners and connections are closed, messages delivered, threads joined. Every
- * link must have been released by the receiver by the time this returns. */
+/* Listeners are closed; each protocol says good-bye, connections are flushed and closed,
+ * messages delivered, threads joined. Runs turns of the logic loop, so it is not for a
+ * callback of that loop. Every link must be released by the receiver, or it never returns. */
 void io_stop(struct io *io);
 
 unsigned io_count(const struct io *io); /* >= 1 */
 struct io_thread *io_thread_at(struct io *io, unsigned i);
 
-/* Runs fn on each I/O thread's loop soon, in order with doorbells; arg is shared.
+/* Runs fn on each I/O thread's loop soon, in order with doorbells (as long as no more than
+ * 64 such calls are under way: later ones wait for those); arg is shared.
  * For handing out new configuration. done (may be NULL) runs on logic after the last. */
 void io_each(struct io *io, void (*fn)(struct io_thread *t, void *arg), void *arg,
 	     void (*done)(void *arg));

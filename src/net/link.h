@@ -40,7 +40,8 @@ enum piece_kind {
 struct piece {
 	struct piece *next;
 	uint8_t kind;
-	uint16_t op;            /* control: which */
+	uint8_t home; /* where its memory came from: link.c's own */
+	uint16_t op;  /* control: which */
 	uint32_t head_len;
 	uint32_t tail_len;
 	uint32_t body_len;
@@ -48,8 +49,13 @@ struct piece {
 	struct shared *body_ref; /* keeps body alive; NULL when there is none */
 	void *arg;               /* control: its value; owned by the piece */
 	void (*drop)(void *arg); /* frees arg if the piece is never handled; may be NULL */
+	uint8_t frame_len;       /* I/O thread: what proto->frame put in front */
+	char frame[14];
 	char text[];
 };
+
+/* What a piece counts in an outbox besides its bytes, so that many tiny ones are bounded too. */
+#define PIECE_COST 128
 
 #define LINK_HARD_BYTES (4u << 20) /* default bound of an outbox */
 #define LINK_SOFT_BYTES (256u << 10)
@@ -60,13 +66,17 @@ struct link {
 	uint32_t index;
 	uint32_t generation;
 
+	struct conn *conn; /* I/O thread only; NULL once closed */
+	void *user;        /* logic thread only; NULL in a new link */
+	struct link *next; /* I/O thread only: free slots, or links with something to tell */
+	uint8_t notices;   /* I/O thread only: what could not be posted yet */
+	uint8_t why;       /* I/O thread only: enum conn_why of IO_CLOSED */
+
 	_Alignas(64) _Atomic(struct piece *) outbox; /* pushed by logic, taken by I/O */
 	_Atomic size_t queued;                       /* bytes not yet given to the kernel */
+	_Atomic size_t drain_below; /* 0: nobody waits; else IO_DRAINED once queued < this */
 	_Atomic bool rung;
-	_Atomic size_t drain_below; /* 0: nobody waits; else IO_DRAINED once queued <= this */
-
-	_Alignas(64) struct conn *conn; /* I/O thread only; NULL once closed */
-	_Alignas(64) void *user;        /* logic thread only */
+	_Atomic bool released;
 };
 
 /* -- logic thread ----------------------------------------------------------------- */
@@ -79,13 +89,13 @@ void piece_free(struct piece *p); /* any thread: drops arg and body */
 /*
  * Queues a piece; takes ownership in every case. -JD_ELIMIT when a DATA piece
  * would take the outbox past its hard bound (the piece is freed). CONTROL and
- * CLOSE always pass.
+ * CLOSE always pass. A piece counts its bytes and PIECE_COST.
  */
 int link_send(struct link *link, struct piece *p) JD_MUST_USE;
 int link_control(struct link *link, uint16_t op, void *arg, void (*drop)(void *)) JD_MUST_USE;
 
-/* Doorbells of this turn are published to the I/O threads; called once per turn of
- * the logic loop, and after anything that should not wait for the turn's end. */
+/* Doorbells of this turn are published to the I/O threads. This happens by itself at the
+ * end of each turn of the logic loop; call it after anything that should not wait so long. */
 void link_flush_doorbells(void);
 
 static inline size_t link_queued(struct link *link)
@@ -98,5 +108,6 @@ void link_want_drain(struct link *link, size_t below);
 
 void link_close(struct link *link); /* PIECE_CLOSE */
 
-/* The answer to IO_CLOSED: the slot may be used again. */
+/* The answer to IO_CLOSED, for every link (also one that said nothing before, whose user is
+ * still NULL): the slot may be used again. */
 void link_release(struct link *link);

@@ -12,7 +12,8 @@ struct listener;
 
 struct listener_settings {
 	const char *name;    /* for logs and status: "c2s" */
-	const char *address; /* "*" every IPv4 and IPv6 address, a numeric address, or "localhost" (both loopbacks) */
+	const char *address; /* "*" every IPv4 and IPv6 address, a numeric address, or "localhost"
+				(both loopbacks) */
 	uint16_t port;       /* 0: the system chooses one (the same for IPv4 and IPv6) */
 	int backlog;         /* 0: 1024 */
 	bool direct_tls;

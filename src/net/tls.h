@@ -36,7 +36,7 @@ enum tls_alpn { TLS_ALPN_XMPP_CLIENT, TLS_ALPN_XMPP_SERVER, TLS_ALPN_HTTP };
 /* Facts about an established session. */
 const char *tls_version(const struct tls_session *s); /* "TLSv1.3" */
 const char *tls_cipher(const struct tls_session *s);
-struct jd_str tls_sni(const struct tls_session *s);   /* p NULL: none was sent */
+struct jd_str tls_sni(const struct tls_session *s); /* p NULL: none was sent */
 
 /* Channel bindings: RFC 9266 tls-exporter (TLS 1.3 only: -JD_ENOENT before) and RFC 5929
  * tls-server-end-point. */

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Listening sockets, and accepting from them on every I/O thread.
+ *
+ * A listener has one or two sockets: "*" is one socket for IPv6 and IPv4 (on a
+ * machine without IPv6 one for IPv4), "localhost" one for each loopback, on the
+ * same port.
+ *
+ * When file descriptors run out, the peer that waits is accepted by means of a
+ * spare descriptor and closed at once, and accepting pauses for a moment:
+ * otherwise a level-triggered poll would spin on a queue that nobody can empty.
+ */
+#include "net/listener_priv.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <jackdaw/log.h>
+
+#include "net/conn_priv.h"
+
+#define DEFAULT_BACKLOG 1024
+#define SOCKETS_MAX     2
+/* Accepted per event; the rest may go to other threads. */
+#define ACCEPTS_AT_ONCE 8
+#define PAUSE           (500 * JD_USEC_PER_MSEC)
+#define PORT_TRIES      16
+
+struct listener {
+	struct listener_settings settings;
+	int fds[SOCKETS_MAX];
+	unsigned n_fds;
+	uint16_t port;
+	struct io *io;
+	struct peer_table *peers;
+};
+
+struct accepting;
+
+struct socket_watch {
+	struct watch watch;
+	struct accepting *owner;
+};
+
+/* A listener on one I/O thread. */
+struct accepting {
+	struct list node; /* in io_thread.listening */
+	struct listener *listener;
+	struct io_thread *t;
+	struct tls_store *tls;
+	struct socket_watch sockets[SOCKETS_MAX];
+	struct timer pause;
+	int spare; /* a descriptor to be given up when there are no more */
+};
+
+/* -- accepting (I/O thread) -------------------------------------------------------------- */
+
+static void watch_all(struct accepting *a, unsigned interest)
+{
+	for (unsigned i = 0; i < a->listener->n_fds; i++)
+		watch_set(&a->sockets[i].watch, interest);
+}
+
+static int open_spare(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void pause_over(struct timer *timer)
+{
+	struct accepting *a = container_of(timer, struct accepting, pause);
+
+	if (a->spare < 0)
+		a->spare = open_spare();
+	watch_all(a, LOOP_READ);
+}
+
+static void out_of_descriptors(struct accepting *a, int fd, int error)
+{
+	int peer;
+
+	jd_log_peer(JD_LOG_WARNING, "cannot accept connections for a moment",
+		    jd_kv_cstr("listener", a->listener->settings.name),
+		    jd_kv_cstr("reason", strerrordesc_np(error)));
+	if (a->spare >= 0) {
+		close(a->spare);
+		peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		if (peer >= 0)
+			close(peer);
+		a->spare = open_spare();
+	}
+	watch_all(a, 0);
+	loop_timer(a->t->loop, &a->pause, PAUSE, pause_over);
+}
+
+static void welcome(struct accepting *a, int fd, const struct sockaddr_storage *peer)
+{
+	const struct listener_settings *set = &a->listener->settings;
+	struct peer_slot *slot = NULL;
+	struct conn *c;
+
+	if (a->listener->peers) {
+		slot = peer_enter(a->listener->peers, peer);
+		if (!slot) {
+			jd_log_peer(JD_LOG_INFO, "too many connections from one address",
+				    jd_kv_cstr("listener", set->name));
+			close(fd);
+			return;
+		}
+	}
+	c = conn_new_from(a->t, fd, a->tls, set->direct_tls, peer);
+	if (!c) {
+		jd_log_peer(JD_LOG_WARNING, "too many connections",
+			    jd_kv_cstr("listener", set->name));
+		if (slot)
+			peer_leave(slot);
+		return;
+	}
+	c->slot = slot;
+	conn_set_alpn(c, set->alpn);
+	set->accepted(c, set->arg);
+}
+
+/* False when there is nothing more to accept now. */
+static bool accept_one(struct accepting *a, int fd)
+{
+	struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof(peer);
+	int peer_fd = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (peer_fd >= 0) {
+		welcome(a, peer_fd, &peer);
+		return true;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		out_of_descriptors(a, fd, errno);
+		return false;
+	default:
+		/* An error of that one connection: the next may be better. */
+		return true;
+	}
+}
+
+static void on_acceptable(struct watch *w, unsigned events)
+{
+	struct accepting *a = container_of(w, struct socket_watch, watch)->owner;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS_AT_ONCE && accept_one(a, w->fd); i++)
+		;
+}
+
+static void accept_from(struct socket_watch *s, struct accepting *a, int fd)
+{
+	s->owner = a;
+	watch_init(&s->watch, a->t->loop, fd, on_acceptable);
+}
+
+static void accepting_free(struct accepting *a)
+{
+	for (unsigned i = 0; i < a->listener->n_fds; i++)
+		watch_fini(&a->sockets[i].watch);
+	loop_timer_cancel(a->t->loop, &a->pause);
+	list_remove(&a->node);
+	if (a->spare >= 0)
+		close(a->spare);
+	tls_store_unref(a->tls);
+	mem_free(a);
+}
+
+static struct accepting *find_accepting(struct io_thread *t, const struct listener *l)
+{
+	for (struct list *n = t->listening.next; n != &t->listening; n = n->next) {
+		struct accepting *a = container_of(n, struct accepting, node);
+
+		if (a->listener == l)
+			return a;
+	}
+	return NULL;
+}
+
+void listener_stop_all(struct io_thread *t)
+{
+	while (!list_empty(&t->listening))
+		accepting_free(container_of(t->listening.next, struct accepting, node));
+}
+
+/* -- handing out (logic thread) -------------------------------------------------------------- */
+
+/* A listener with the certificates that a call carries to the threads. */
+struct hand_out {
+	struct listener *listener;
+	struct tls_store *tls;
+};
+
+static struct hand_out *hand_out_new(struct listener *l, struct tls_store *tls)
+{
+	struct hand_out *h = mem_new(struct hand_out);
+
+	h->listener = l;
+	h->tls = tls ? tls_store_ref(tls) : NULL;
+	return h;
+}
+
+static void hand_out_free(void *arg)
+{
+	struct hand_out *h = arg;
+
+	tls_store_unref(h->tls);
+	mem_free(h);
+}
+
+static void start_on(struct io_thread *t, void *arg)
+{
+	struct hand_out *h = arg;
+	struct listener *l = h->listener;
+	struct accepting *a;
+
+	if (t->stopping)
+		return;
+	a = mem_new(struct accepting);
+	a->listener = l;
+	a->t = t;
+	a->tls = h->tls ? tls_store_ref(h->tls) : NULL;
+	a->spare = open_spare();
+	list_append(&t->listening, &a->node);
+	for (unsigned i = 0; i < l->n_fds; i++)
+		accept_from(&a->sockets[i], a, l->fds[i]);
+	watch_all(a, LOOP_READ);
+}
+
+static void set_tls_on(struct io_thread *t, void *arg)
+{
+	struct hand_out *h = arg;
+	struct accepting *a = find_accepting(t, h->listener);
+
+	if (!a)
+		return;
+	tls_store_unref(a->tls);
+	a->tls = h->tls ? tls_store_ref(h->tls) : NULL;
+}
+
+static void stop_on(struct io_thread *t, void *arg)
+{
+	struct accepting *a = find_accepting(t, arg);
+
+	if (a)
+		accepting_free(a);
+}
+
+static void close_sockets(void *arg)
+{
+	struct listener *l = arg;
+
+	while (l->n_fds)
+		close(l->fds[--l->n_fds]);
+}
+
+void listener_start(struct listener *l, struct io *io, struct tls_store *tls)
+{
+	JD_ASSERT(!l->io && (tls || !l->settings.direct_tls));
+	l->io = io;
+	io_each(io, start_on, hand_out_new(l, tls), hand_out_free);
+}
+
+void listener_set_tls(struct listener *l, struct tls_store *tls)
+{
+	if (l->io)
+		io_each(l->io, set_tls_on, hand_out_new(l, tls), hand_out_free);
+}
+
+void listener_stop(struct listener *l)
+{
+	if (l->io)
+		io_each(l->io, stop_on, l, close_sockets);
+	l->io = NULL;
+}
+
+void listener_free(struct listener *l)
+{
+	if (!l)
+		return;
+	close_sockets(l);
+	peer_table_free(l->peers);
+	mem_free((char *)l->settings.name);
+	mem_free((char *)l->settings.address);
+	mem_free(l);
+}
+
+uint16_t listener_port(const struct listener *l)
+{
+	return l->port;
+}
+
+const struct listener_settings *listener_settings(const struct listener *l)
+{
+	return &l->settings;
+}
+
+/* -- opening ------------------------------------------------------------------------------------
+ */
+
+static socklen_t addr_len(const struct sockaddr_storage *addr)
+{
+	return addr->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+					  : sizeof(struct sockaddr_in6);
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
+	socklen_t len = sizeof(addr);
+
+	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+		return 0;
+	return ntohs(addr.ss_family == AF_INET ? ((struct sockaddr_in *)&addr)->sin_port
+					       : ((struct sockaddr_in6 *)&addr)->sin6_port);
+}
+
+/* A numeric address; false when it is none. */
+static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *ret_addr)
+{
+	struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
+	struct sockaddr_in *in = (struct sockaddr_in *)&addr;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr;
+
+	if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+	} else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+	} else {
+		return false;
+	}
+	*ret_addr = addr;
+	return true;
+}
+
+/* A bound and listening socket, or -errno. dual: IPv4 too. */
+static int open_socket(const struct sockaddr_storage *addr, bool dual, int backlog)
+{
+	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, v6only = !dual, error;
+
+	if (fd < 0)
+		return -errno;
+	/* The last two are inherited by what is accepted. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    (addr->ss_family == AF_INET ||
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) == 0) &&
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0 &&
+	    bind(fd, (const struct sockaddr *)addr, addr_len(addr)) == 0 &&
+	    listen(fd, backlog) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
+}
+
+/* There is no IPv6 on this machine, or it is switched off. */
+static bool no_ipv6(int error)
+{
+	return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL || error == -EPROTONOSUPPORT;
+}
+
+static int open_at(struct listener *l, const char *address, uint16_t port, bool dual)
+{
+	struct sockaddr_storage addr;
+	int fd;
+
+	JD_ASSERT(parse_address(address, port, &addr));
+	fd = open_socket(&addr, dual, l->settings.backlog ? l->settings.backlog : DEFAULT_BACKLOG);
+	if (fd < 0)
+		return fd;
+	l->fds[l->n_fds++] = fd;
+	return 0;
+}
+
+static int open_any(struct listener *l)
+{
+	int r = open_at(l, "::", l->settings.port, true);
+
+	return no_ipv6(r) ? open_at(l, "0.0.0.0", l->settings.port, false) : r;
+}
+
+/* The system may choose a port for IPv4 that IPv6 has in use: then it is asked again. */
+static int open_loopbacks(struct listener *l)
+{
+	int r = -EADDRINUSE;
+
+	for (int i = 0; i < (l->settings.port ? 1 : PORT_TRIES) && r == -EADDRINUSE; i++) {
+		close_sockets(l);
+		r = open_at(l, "127.0.0.1", l->settings.port, false);
+		if (r == 0)
+			r = open_at(l, "::1", port_of(l->fds[0]), false);
+	}
+	return no_ipv6(r) && l->n_fds ? 0 : r;
+}
+
+static int open_sockets(struct listener *l)
+{
+	if (strcmp(l->settings.address, "*") == 0)
+		return open_any(l);
+	if (strcmp(l->settings.address, "localhost") == 0)
+		return open_loopbacks(l);
+	return open_at(l, l->settings.address, l->settings.port, false);
+}
+
+static int explain(const struct listener_settings *set, int error, char *err, size_t err_size)
+{
+	if (error == EADDRINUSE)
+		snprintf(err, err_size, "port %u is in use by another program", set->port);
+	else if (error == EACCES)
+		snprintf(err, err_size, "port %u needs a privilege that this user does not have",
+			 set->port);
+	else if (error == EADDRNOTAVAIL)
+		snprintf(err, err_size, "this machine does not have the address %s", set->address);
+	else
+		snprintf(err, err_size, "cannot listen on %s port %u: %s", set->address, set->port,
+			 strerrordesc_np(error));
+	return -JD_EIO;
+}
+
+int listener_open(const struct listener_settings *settings, struct listener **ret_listener,
+		  char *err, size_t err_size)
+{
+	struct sockaddr_storage addr;
+	struct listener *l;
+	int r;
+
+	if (strcmp(settings->address, "*") != 0 && strcmp(settings->address, "localhost") != 0 &&
+	    !parse_address(settings->address, 0, &addr)) {
+		snprintf(err, err_size,
+			 "\"%s\" is no address: write \"*\", \"localhost\" or a numeric one",
+			 settings->address);
+		return -JD_ECONF;
+	}
+	l = mem_new(struct listener);
+	l->settings = *settings;
+	l->settings.name = jd_strdup(jd_cstr(settings->name));
+	l->settings.address = jd_strdup(jd_cstr(settings->address));
+	r = open_sockets(l);
+	if (r < 0) {
+		listener_free(l);
+		return explain(settings, -r, err, err_size);
+	}
+	l->port = port_of(l->fds[0]);
+	if (settings->max_per_address)
+		l->peers = peer_table_new(settings->max_per_address);
+	*ret_listener = l;
+	return 0;
+}
