@@ -66,16 +66,16 @@ static int move_attr(struct wire_builder *b, struct move *m, const struct wire_a
 	return 0;
 }
 
-static int move_el(struct wire_builder *b, struct move *m, const struct wire_el *src,
-		   uint16_t top_src_ns, uint16_t top_dst_ns)
+static int move_el(struct wire_builder *b, struct move *m, const struct wire_el *src)
 {
 	struct wire_el e = *src;
 
 	if (b->n_els >= b->limits.elements || (unsigned)e.depth + m->depth >= b->limits.depth ||
 	    e.attrs > b->limits.attrs)
 		return wire_fail(b, -JD_ELIMIT);
-	if (src->ns == top_src_ns)
-		e.ns = top_dst_ns;
+	/* What inherits goes on inheriting, be it the content namespace or not. */
+	if (src->ns == m->w->els[src->parent].ns)
+		e.ns = b->els[src->parent + m->els].ns;
 	else if (move_ns(b, m, src->ns, &e.ns) < 0)
 		return b->error;
 	e.start += m->bytes;
@@ -98,7 +98,6 @@ static int copy_content(struct wire_builder *b, const struct jd_wire *w, uint32_
 	const struct wire_el *last = &w->els[el->next - 1];
 	uint32_t first_attr = el->attr + el->attrs;
 	uint32_t n_attrs = last->attr + last->attrs - first_attr;
-	uint16_t top_ns = b->els[b->cur].ns;
 	struct move m = {.w = w, .from = el->content, .to = el->close, .ns_src = WIRE_NO_NS};
 	char *at;
 
@@ -113,7 +112,7 @@ static int copy_content(struct wire_builder *b, const struct jd_wire *w, uint32_
 		return b->error;
 	memcpy(at, w->bytes + el->content, el->close - el->content);
 	for (uint32_t i = 1; i <= count; i++) {
-		if (move_el(b, &m, el + i, el->ns, top_ns) < 0)
+		if (move_el(b, &m, el + i) < 0)
 			return b->error;
 	}
 	for (uint32_t i = 0; i < n_attrs; i++) {
@@ -133,11 +132,8 @@ int wire_copy(struct wire_builder *b, struct jd_el el)
 		return b->error;
 	top = &w->els[el.i];
 	name = (struct jd_str){w->bytes + top->start + 1, top->name_len};
-	/* What is copied to be a root is what its own stream took it for: a stanza. */
-	if (top->ns == WIRE_NS_STANZA || !b->depth)
-		wire_start(b, w->nss[top->ns], name);
-	else
-		wire_start_literal(b, w->nss[top->ns], name);
+	/* jabber:client out of something forwarded is the content again where that is around it. */
+	wire_start(b, w->nss[top->ns], name);
 	for (uint32_t i = top->attr; i < top->attr + top->attrs && !b->error; i++) {
 		const struct wire_attr *a = &w->attrs[i];
 		struct jd_str ns = a->ns == WIRE_NO_NS ? JD_STR_NULL : w->nss[a->ns];
