@@ -18,9 +18,10 @@ struct http_conn;
 
 struct http_request {
 	struct jd_str method;
-	struct jd_str path;  /* decoded, begins with '/' */
+	struct jd_str path;  /* decoded, begins with '/' (a handler never sees OPTIONS *) */
 	struct jd_str query; /* raw, without '?' */
 	struct jd_str host;  /* of the Host header, without port, lower case */
+	unsigned minor;      /* the version is HTTP/1.minor */
 	bool secure;
 	bool keep_alive;
 	struct http_header {

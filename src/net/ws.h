@@ -17,8 +17,9 @@ struct ws;
 
 /* How the user of a WebSocket is called; p is its own pointer. */
 struct ws_user {
-	/* A whole text message; valid UTF-8. To get no more, conn_pause(): what is left of the
-	 * bytes read is kept and comes after conn_resume(). */
+	/* A whole text message; valid UTF-8. To get no more (also when io_post() refuses, and
+	 * before closing the connection by itself): ws_pause(). What is left of the bytes read is
+	 * kept, and comes after ws_resume(). */
 	void (*message)(void *p, char *text, size_t n);
 	void (*control)(void *p, struct piece *piece);
 	void (*goodbye)(void *p); /* before our close frame 1000 goes out */
@@ -30,9 +31,22 @@ struct ws_user {
 void ws_set_user(struct ws *w, const struct ws_user *user, void *p);
 void ws_limit(struct ws *w, size_t message_bytes); /* default 10 000 */
 
-/* Our close frame with a code; the peer has 5 s to answer. */
+/* For conn_pause() and conn_resume(): first the messages that were kept, then the socket; from
+ * a deferred call, never beneath. */
+void ws_pause(struct ws *w);
+void ws_resume(struct ws *w);
+
+/* Our close frame with a code; the peer has 5 s to answer. No message comes any more, also if
+ * the connection was paused. Once only: later calls do nothing. */
 void ws_close(struct ws *w, uint16_t code, const char *reason);
 void ws_ping(struct ws *w);
 
 /* One text message of our own (I/O thread); DATA pieces are framed by themselves. */
 void ws_write(struct ws *w, const void *text, size_t n);
+
+/* -- for http.c ----------------------------------------------------------------------- */
+
+/* Takes over the protocol of c. */
+struct ws *ws_new(struct conn *c);
+/* Once, behind ws_open: what the client has sent behind its handshake. */
+void ws_begin(struct ws *w, char *bytes, size_t n);
