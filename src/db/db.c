@@ -59,16 +59,18 @@ void db_committed(struct db *db)
 	atomic_fetch_add_explicit(&db->commits, 1, memory_order_relaxed);
 }
 
+/* A search that was given up is nothing to act on; a lost write is. */
 static void log_failure(const struct jd_unit *unit)
 {
+	enum jd_log_level level = unit->lane == JD_LANE_LONG ? JD_LOG_WARNING : JD_LOG_ERROR;
 	const char *name = unit->first ? unit->first->statement->stmt.name : "";
 
 	if (unit->status == JD_DB_UNCERTAIN)
 		jd_log_peer(JD_LOG_ERROR, "the outcome of a database commit is not known",
 			    jd_kv_cstr("statement", name), jd_kv_cstr("reason", unit->reason));
 	else
-		jd_log_peer(JD_LOG_ERROR, "a database operation failed",
-			    jd_kv_cstr("statement", name), jd_kv_cstr("reason", unit->reason));
+		jd_log_peer(level, "a database operation failed", jd_kv_cstr("statement", name),
+			    jd_kv_cstr("reason", unit->reason));
 }
 
 static void deliver(struct db *db, struct jd_unit *unit)

@@ -417,6 +417,38 @@ static void two_statements_fail_alone(void **state)
 	one_bad_among_good(f, &two, JD_DB_FAILED);
 }
 
+/* Reads that come together may share more than they should. */
+static void bad_read_fails_alone(void **state)
+{
+	static struct jd_stmt bad = {
+		.name = "t.bad_read",
+		.lane = JD_LANE_READ,
+		.sql = "SELECT abs(k) FROM item WHERE k = $1 AND abs(-9223372036854775807 - 1) = 0",
+	};
+	struct fixture *f = *state;
+	struct answer good[6] = {0};
+	struct answer wrong[6] = {0};
+
+	f->errors_announced = true;
+	add(f, 1);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(jd_db_query(NULL, &get, JD_PARAMS(jd_int(1)), on_answer, &good[i]),
+				 0);
+		assert_int_equal(
+			jd_db_query(NULL, &bad, JD_PARAMS(jd_int(1)), on_answer, &wrong[i]), 0);
+	}
+	for (int i = 0; i < 6; i++) {
+		fixture_wait(f, &good[i]);
+		fixture_wait(f, &wrong[i]);
+		assert_int_equal(good[i].status, JD_DB_OK);
+		assert_int_equal(good[i].rows, 1);
+		assert_int_equal(wrong[i].status, JD_DB_FAILED);
+		answer_free(&good[i]);
+	}
+	add(f, 2);
+	assert_int_equal(number(f, &count), 2);
+}
+
 static void foreign_key_conflicts(void **state)
 {
 	struct fixture *f = *state;
@@ -1076,6 +1108,7 @@ int main(void)
 		OPEN(bad_sql_fails_alone),
 		OPEN(missing_parameter_fails_alone),
 		OPEN(two_statements_fail_alone),
+		OPEN(bad_read_fails_alone),
 		OPEN(foreign_key_conflicts),
 		OPEN(deferred_constraint_fails_alone),
 		OPEN(write_in_the_wrong_lane_is_refused),

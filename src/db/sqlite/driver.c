@@ -67,7 +67,7 @@ struct sqlite {
 
 static void rollback(struct conn *c)
 {
-	if (conn_in_transaction(c))
+	if (c->db && conn_in_transaction(c))
 		conn_control(c, CONTROL_ROLLBACK);
 }
 
@@ -214,31 +214,39 @@ static int reader_ready(struct lane *lane, struct jd_unit *unit)
 }
 
 /* Several statements see one state of the database: a transaction around them. */
-static void read_unit(struct lane *lane, struct jd_unit *unit)
+static void read_unit(struct lane *lane, struct jd_unit *unit, bool begin)
 {
 	struct conn *c = &lane->conn;
 	int rc = 0;
 
 	if (reader_ready(lane, unit))
 		return;
-	if (unit->count > 1)
+	if ((begin || unit->count > 1) && !conn_in_transaction(c))
 		rc = conn_control(c, CONTROL_BEGIN_READ);
 	if (rc)
 		unit_outcome(unit, JD_DB_FAILED, sqlite3_errmsg(c->db));
-	else
-		exec_unit(c, unit);
-	rollback(c);
+	else if (exec_unit(c, unit) == EXEC_LOST)
+		rollback(c);
 }
 
-/* Each unit goes home as soon as it is done. */
+/*
+ * Each unit goes home as soon as it is done.  Short reads that came together share
+ * a transaction, which saves most of the file locking: all were submitted before
+ * it began, so it shows each of them what it has a right to see.  Long ones don't,
+ * for an old state that is held keeps the log from being folded in.
+ */
 static void read_group(struct lane *lane, struct list *group)
 {
+	bool share = lane == &lane->sqlite->reader && group->next != group->prev;
+
 	while (!list_empty(group)) {
 		struct list *first = group->next;
 		struct jd_unit *unit = container_of(first, struct jd_unit, node);
 
 		list_remove(first);
-		read_unit(lane, unit);
+		read_unit(lane, unit, share);
+		if (!share || list_empty(group))
+			rollback(&lane->conn);
 		db_done(lane->sqlite->db, unit);
 	}
 }
@@ -373,6 +381,9 @@ static int sqlite_open_state(struct db *db, const struct db_settings *settings, 
 	(void)home;
 	if (!settings->path || !settings->path[0])
 		return db_fail(ret_error, -JD_ECONF, "no path for the SQLite database was given");
+	/* No counting of memory: it costs a lock between the lanes at every allocation.
+	 * Refused, without harm, once SQLite is in use. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	s = mem_new(struct sqlite);
 	s->db = db;
 	s->lock_fd = -1;

@@ -22,7 +22,9 @@ void exec_reason(struct conn *c, int rc, char *ret_reason, size_t size)
 		(void)snprintf(ret_reason, size, "the disk is full");
 		break;
 	case SQLITE_INTERRUPT:
-		(void)snprintf(ret_reason, size, "it took longer than a long query may");
+		(void)snprintf(ret_reason, size, "%s",
+			       atomic_load(c->closing) ? "the database is being closed"
+						       : "it took longer than a long query may");
 		break;
 	case SQLITE_IOERR:
 		(void)snprintf(ret_reason, size, "the disk failed (SQLite error %d, system %d)", rc,
