@@ -34,7 +34,7 @@ struct rec {
 	struct jd_wire *last;
 };
 
-static inline void rec_add(struct rec *r, const char *fmt, ...)
+static inline void JD_PRINTF(2, 3) rec_add(struct rec *r, const char *fmt, ...)
 {
 	char text[4096];
 	va_list ap;
