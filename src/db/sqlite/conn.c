@@ -203,6 +203,12 @@ bool conn_in_transaction(const struct conn *c)
 	return !sqlite3_get_autocommit(c->db);
 }
 
+void conn_rollback(struct conn *c)
+{
+	if (c->db && conn_in_transaction(c))
+		conn_control(c, CONTROL_ROLLBACK);
+}
+
 /* "$7" -> 6; negative for anything else. */
 static int slot_of(const char *name)
 {

@@ -60,8 +60,7 @@ int script_run(struct conn *c, const struct db_script *s, struct db_error *ret_e
 	else if (rc)
 		err = db_fail(ret_error, -JD_EDB, "migration %s (number %u of \"%s\") failed: %s",
 			      s->name, s->version, s->component, sqlite3_errmsg(c->db));
-	if (conn_in_transaction(c))
-		conn_control(c, CONTROL_ROLLBACK);
+	conn_rollback(c);
 	return err;
 }
 

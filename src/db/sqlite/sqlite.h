@@ -2,7 +2,8 @@
  *
  * The parts of the SQLite driver:
  *
- *     driver.c  the lanes: threads, queues, the writer's group commit
+ *     driver.c  the lanes: threads and queues
+ *     writer.c  group commit and what becomes of a group that fails
  *     exec.c    one unit on a connection: parameters, rows, outcomes
  *     conn.c    a connection: opening, settings, its prepared statements
  *     script.c  migrations
@@ -64,6 +65,8 @@ void conn_close(struct conn *c); /* one that was never opened is fine */
 int conn_control(struct conn *c, enum control what);
 /* Whether a transaction is open. */
 bool conn_in_transaction(const struct conn *c);
+/* Ends one that is open, without effect. */
+void conn_rollback(struct conn *c);
 /* The prepared form of a statement, from the cache; an SQLITE_ code. */
 int conn_prepare(struct conn *c, const struct statement *statement, struct prepared **ret_prepared);
 
@@ -74,6 +77,9 @@ enum exec_result {
 };
 /* The steps of a unit, in a transaction that the caller has opened (or none, for one step). */
 enum exec_result exec_unit(struct conn *c, struct jd_unit *unit);
+
+/* Runs the units as one transaction and sets the outcome of each; the list keeps them. */
+void writer_run(struct conn *c, struct db *db, struct list *group);
 
 /* A sentence for what SQLite says; cut to size. */
 void exec_reason(struct conn *c, int rc, char *ret_reason, size_t size);
