@@ -37,14 +37,21 @@ struct mailbox {
 	struct list run; /* in the server's run list while runnable */
 	unsigned count;
 	size_t bytes;
-	unsigned holds;  /* waiting calls and loads; > 0: paused */
+	unsigned max_posts;
+	size_t max_bytes;
+	unsigned holds; /* waiting calls and loads; > 0: paused */
 	void (*handle)(struct mailbox *self, struct jd_stanza *st);
 };
 
-#define MAILBOX_MAX_POSTS 256
-#define MAILBOX_MAX_BYTES (4u << 20)
+/* Bounds: of an account's (a room's, a stream's) mailbox as protocol.md 10 says; a
+ * host serves everybody, and a session's is bounded by its socket being held. */
+#define MAILBOX_HOME_POSTS 256
+#define MAILBOX_HOME_BYTES (4u << 20)
+#define MAILBOX_WIDE_POSTS 65536
+#define MAILBOX_WIDE_BYTES (64u << 20)
 
-void mailbox_init(struct mailbox *m, void (*handle)(struct mailbox *, struct jd_stanza *));
+void mailbox_init(struct mailbox *m, bool wide,
+		  void (*handle)(struct mailbox *, struct jd_stanza *));
 /* Posts that are left are dropped. */
 void mailbox_fini(struct mailbox *m);
 /* Takes a reference to st (and its receipt). -JD_ELIMIT at the bound: nothing posted. */
@@ -55,6 +62,8 @@ void mailbox_post_fn(struct mailbox *m, void (*fn)(void *arg, bool dropped), voi
 void mailbox_hold(struct mailbox *m);
 void mailbox_unhold(struct mailbox *m);
 bool mailbox_idle(const struct mailbox *m); /* empty and not held */
+/* Puts the run list into server.loop. */
+void mailboxes_start(void);
 /* Replaces a queued availability presence from the same sender, if there is one. */
 bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st);
 
@@ -70,7 +79,7 @@ struct handler {
 struct chain {
 	struct handler *items;
 	unsigned count, cap;
-	unsigned epoch;  /* grows with every change */
+	unsigned epoch; /* grows with every change */
 	uint64_t calls;
 };
 
@@ -90,8 +99,8 @@ struct jd_call {
 	struct jd_iq *iq;
 	struct jd_receipt *receipt; /* held while the call lives */
 	void *data;
-	bool running;  /* its handler has not returned */
 	bool waiting;
+	struct list waits; /* in server.waits while waiting */
 };
 
 /* Runs the chain `hook` of ev->host for ev from the mailbox's handler; end() is called
@@ -100,14 +109,19 @@ struct jd_call {
 void call_run(struct mailbox *mailbox, enum jd_hook hook, const struct jd_stanza_event *ev,
 	      call_end_fn end);
 /* A call around an IQ handler; used by iq.c. */
-struct jd_call *call_new(struct mailbox *mailbox, const struct jd_stanza_event *ev, call_end_fn end);
+struct jd_call *call_new(struct mailbox *mailbox, const struct jd_stanza_event *ev,
+			 call_end_fn end);
+/* Ends calls that wait in a handler of mi (NULL: all) with an error to the sender. */
+void calls_abandon(const struct jd_instance *mi);
 /* What the handler returned; ends the call or lets it wait. */
 void call_verdict(struct jd_call *call, enum jd_verdict verdict);
 
+/* Where a call goes on behind `at` in a chain that may have changed. */
+unsigned chain_after(const struct chain *c, const struct handler *at);
 void hook_notify_session(enum jd_hook hook, struct jd_session *session);
 bool hook_ask(struct jd_host *host, enum jd_hook hook, struct jd_stanza_event *ev);
 void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev);
-/* Takes every handler of mi out of the chains. */
+/* Takes every handler of mi out of the chains; calls that wait for it are ended. */
 void hooks_remove(struct jd_instance *mi);
 
 /* -- data of modules in accounts and sessions (slots.c) --------------------------------------- */
@@ -121,73 +135,85 @@ void *slots_get(struct slots *s, struct jd_instance *mi, size_t size);
 void slots_free_account(struct slots *s, struct jd_host *host);
 void slots_free_session(struct slots *s, struct jd_host *host);
 
-/* -- hosts ----------------------------------------------------------------------------------------- */
+/* -- hosts
+ * ----------------------------------------------------------------------------------------- */
 
 struct jd_host {
 	struct list node;
-	struct jd_jid jid;          /* domain only */
+	struct hash_node by_name;
+	struct jd_jid jid; /* domain only */
 	char *name;
 	const struct conf_host *conf;
-	struct hash accounts;       /* struct jd_account by local part */
+	struct hash accounts; /* struct jd_account by local part */
 	struct chain chains[JD_HOOK_COUNT];
-	struct hash iqs;            /* iq.c */
-	struct mailbox mailbox;     /* what is addressed to the host itself */
-	struct list instances;      /* struct jd_instance.node, in the order of their start */
-	struct list services;       /* registry.c */
-	struct list disco;          /* registry.c */
+	struct hash iqs;        /* iq.c */
+	struct mailbox mailbox; /* what is addressed to the host itself */
+	struct list instances;  /* struct jd_instance.node, in the order of their start */
+	struct list services;   /* registry.c */
+	struct list disco;      /* registry.c */
 	struct list stream_features;
-	unsigned slots;             /* slot numbers given out */
+	unsigned slots; /* slot numbers given out */
 	size_t sessions;
 };
 
 struct jd_host *host_find(struct jd_str domain); /* prepared; NULL: not ours */
 
 struct jd_instance {
-	struct list node;            /* in host->instances (JD_GLOBAL: in server.globals) */
+	struct list node; /* in host->instances (JD_GLOBAL: in server.globals) */
 	const struct jd_module *module;
-	struct loaded *loaded;       /* module.c: the shared object */
+	struct loaded *loaded; /* module.c: the shared object */
 	struct jd_host *host;
 	void *data;
 	unsigned slot;
 	bool started, draining;
 	struct jd_owner owner;
-	struct list registered;      /* registry.c: what must be undone */
+	struct list registered; /* registry.c: what must be undone */
 };
 
-/* -- accounts (account.c) ----------------------------------------------------------------------------- */
+/* -- accounts (account.c)
+ * ----------------------------------------------------------------------------- */
 
-enum account_state { ACCOUNT_LOADING, ACCOUNT_READY, ACCOUNT_ABSENT, ACCOUNT_FAILED, ACCOUNT_DELETED };
+enum account_state {
+	ACCOUNT_LOADING,
+	ACCOUNT_READY,
+	ACCOUNT_ABSENT,
+	ACCOUNT_FAILED,
+	ACCOUNT_DELETED
+};
 
 struct jd_account {
 	struct hash_node node;
 	struct jd_host *host;
-	struct jd_jid jid;         /* bare; text in `text` */
-	uint64_t number;           /* owner in the database; 0 while unknown or absent */
+	struct jd_jid jid; /* bare; text in `text` */
+	uint64_t number;   /* owner in the database; 0 while unknown or absent */
 	enum account_state state;
 	struct mailbox mailbox;
-	struct list sessions;      /* struct jd_session.node */
+	struct list sessions; /* struct jd_session.node */
 	unsigned n_sessions;
-	unsigned pins;             /* reasons to stay loaded besides sessions, posts and pending */
+	unsigned pins; /* reasons to stay loaded besides sessions, posts and pending */
 	struct slots slots;
 	struct jd_owner owner;
-	struct timer idle;         /* unloads */
+	struct timer idle; /* unloads */
 	char text[];
 };
 
 #define ACCOUNT_MAX_SESSIONS 64
-#define ACCOUNT_IDLE_USEC (30 * JD_USEC_PER_SEC)
+#define ACCOUNT_IDLE_USEC    (30 * JD_USEC_PER_SEC)
 
 /* The account object of a name, in memory or made and being loaded. Never NULL. */
 struct jd_account *account_get(struct jd_host *host, struct jd_str local);
-struct jd_account *account_peek(struct jd_host *host, struct jd_str local); /* NULL: not in memory */
+struct jd_account *account_peek(struct jd_host *host,
+				struct jd_str local); /* NULL: not in memory */
 /* Unloads it soon if nothing holds it. Call after anything that may have been the last. */
 void account_settle(struct jd_account *a);
 /* The row has been erased or made: forget what is known. Ends sessions of a deleted one. */
 void account_forget(struct jd_host *host, struct jd_str local, enum stream_condition why);
+void accounts_free_all(struct jd_host *host);
 void account_pin(struct jd_account *a);
 void account_unpin(struct jd_account *a);
 
-/* -- clients and sessions (client.c, session.c) ------------------------------------------------------------ */
+/* -- clients and sessions (client.c, session.c)
+ * ------------------------------------------------------------ */
 
 /*
  * The logic side of a link, from its first question on.  The link is released
@@ -196,32 +222,32 @@ void account_unpin(struct jd_account *a);
 struct client {
 	struct list node;
 	struct link *link;
-	unsigned asks;           /* answers that will still come */
-	bool closed;             /* IO_CLOSED came */
+	unsigned asks; /* answers that will still come */
+	bool closed;   /* IO_CLOSED came */
 	struct jd_session *session;
 };
 
 struct jd_session {
-	struct list node;        /* in account->sessions */
-	struct list all;         /* in server.sessions */
+	struct list node; /* in account->sessions */
+	struct list all;  /* in server.sessions */
 	struct jd_account *account;
 	struct jd_host *host;
-	struct client *client;   /* NULL once the connection has gone */
-	struct jd_jid jid;       /* full */
+	struct client *client; /* NULL once the connection has gone */
+	struct jd_jid jid;     /* full */
 	struct mailbox mailbox;
-	struct list receipts;    /* not yet handled, oldest first */
-	uint32_t handled;        /* unbroken run of handled stanzas, counted (XEP-0198 h) */
+	struct list receipts; /* not yet handled, oldest first */
+	uint32_t handled;     /* unbroken run of handled stanzas, counted (XEP-0198 h) */
 	unsigned refs;
 	bool bound, framed, secure, held, failing;
 	int8_t priority;
 	struct jd_stanza *presence;
 	struct slots slots;
 	struct jd_owner owner;
-	struct defer fail;       /* output.c: closing after an overfull outbox */
+	struct defer fail; /* output.c: closing after an overfull outbox */
 	jd_usec since;
-	uint64_t id;             /* never used again while the server runs; for ctl and logs */
+	uint64_t id; /* never used again while the server runs; for ctl and logs */
 	const char *transport, *mechanism; /* static */
-	char *text;              /* full JID, peer address */
+	char *text;                        /* full JID, peer address */
 	struct jd_str peer;
 };
 
@@ -233,6 +259,8 @@ void client_ask_done(struct client *c); /* one of asks has been answered */
 
 /* Makes, binds and announces; the connection gets its answers. */
 void session_bind(struct client *c, const struct bind_ask *ask, struct jd_account *a);
+/* Makes st say that s sent it, as long as both live. */
+void stanza_set_origin(struct jd_stanza *st, struct jd_session *s);
 struct jd_session *session_ref(struct jd_session *s);
 void session_unref(struct jd_session *s);
 /* Out of its account, told to everybody; queued stanzas of it are dropped. Idempotent. */
@@ -240,10 +268,12 @@ void session_unbind(struct jd_session *s);
 /* Stream error to the client, then session_unbind(). */
 void session_end(struct jd_session *s, enum stream_condition condition, const char *text);
 void session_receive(struct jd_session *s, struct jd_wire *wire);
+void session_mailbox(struct jd_session *s); /* readies its mailbox */
 /* Writes without asking session_out. */
 bool session_write(struct jd_session *s, struct jd_stanza *st);
 
-/* -- receipts (receipt.c) ------------------------------------------------------------------------------------- */
+/* -- receipts (receipt.c)
+ * ------------------------------------------------------------------------------------- */
 
 struct jd_receipt {
 	struct list node;           /* in session->receipts while that lives */
@@ -261,22 +291,25 @@ static inline struct jd_receipt *receipt_ref(struct jd_receipt *r)
 }
 void receipts_abandon(struct jd_session *s);
 
-/* -- IQs (iq.c, ask.c) -------------------------------------------------------------------------------------------- */
+/* -- IQs (iq.c, ask.c)
+ * -------------------------------------------------------------------------------------------- */
 
 /* Handles a get or set addressed to ev->host (account NULL) or ev->account. */
 void iq_dispatch(struct mailbox *mailbox, const struct jd_stanza_event *ev, enum jd_target target);
-int iq_handler_add(struct jd_host *host, struct jd_instance *mi, enum jd_type type, unsigned targets,
-		   const char *ns, const char *name, jd_iq_fn fn) JD_MUST_USE;
+int iq_handler_add(struct jd_host *host, struct jd_instance *mi, enum jd_type type,
+		   unsigned targets, const char *ns, const char *name, jd_iq_fn fn) JD_MUST_USE;
 void iq_handlers_remove(struct jd_instance *mi);
+/* Answers the IQs that handlers of mi (NULL: all) have left for later. */
+void iqs_abandon(const struct jd_instance *mi);
 void iq_host_fini(struct jd_host *host);
 /* The core's own handlers (session establishment) for every host. */
 void iq_builtin(struct jd_host *host);
 /* True when st answers a question of ours: it has been delivered to it. */
 bool ask_answered(struct jd_stanza *st);
-void ask_init(void);
-void ask_fini(void);
+void ask_fini(void); /* nobody is asked any more; callbacks are not run */
 
-/* -- authentication (auth.c) ---------------------------------------------------------------------------------------- */
+/* -- authentication (auth.c)
+ * ---------------------------------------------------------------------------------------- */
 
 void auth_ask(struct client *c, struct auth_ask *ask); /* takes over ask */
 void auth_result(const struct auth_result *result);
@@ -289,12 +322,15 @@ void auth_fini(void);
  * !force), else a new password. done runs once, later.
  */
 typedef void (*account_done_fn)(void *arg, int result);
-int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password, bool create,
-			 bool force, account_done_fn done, void *arg) JD_MUST_USE;
+int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
+			 bool create, bool force, account_done_fn done, void *arg) JD_MUST_USE;
 /* Ends sessions, tells account_deleting, erases rows, leaves the tombstone. */
-int account_delete(struct jd_host *host, struct jd_jid jid, account_done_fn done, void *arg) JD_MUST_USE;
+int account_delete(struct jd_host *host, struct jd_jid jid, account_done_fn done,
+		   void *arg) JD_MUST_USE;
 
-/* -- the server ---------------------------------------------------------------------------------------------------------- */
+/* -- the server
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 struct server {
 	struct loop *loop;
@@ -302,18 +338,24 @@ struct server {
 	struct db *db;
 	struct worker_pool *workers;
 	struct stanza_pool *stanzas;
+	struct wire_pool *wires; /* with scans: for stanzas read back from the database */
+	struct scan_pool *scans;
 	const struct conf *conf;
 	struct list hosts;
-	struct list globals;       /* instances of JD_GLOBAL modules */
+	struct list globals; /* instances of JD_GLOBAL modules */
 	struct list sessions;
 	struct list clients;
-	struct list run;           /* runnable mailboxes */
+	struct list run;         /* runnable mailboxes */
+	struct mailbox *running; /* whose post is being handled; NULL once it is gone */
+	struct list waits;       /* waiting calls */
+	struct list asyncs;      /* IQs to be answered later */
+	struct hash host_names;
 	struct source run_source;
 	struct slab *receipts, *posts;
 	size_t n_sessions, n_accounts;
 	uint64_t stanzas_in, stanzas_out, next_session;
 	unsigned scram_iterations;
-	jd_usec started;           /* since the epoch */
+	jd_usec started; /* since the epoch */
 	bool stopping;
 };
 
@@ -321,9 +363,12 @@ extern struct server server;
 
 /* Pools, tables and sources on server.loop (server.loop, .conf and .hosts are set). */
 int core_init(void) JD_MUST_USE;
-/* Every session has been ended, every link released, every pending call cancelled. */
+/* After the sessions and io_stop(): waiting calls and IQs end, accounts are unloaded. Modules
+ * are stopped after this. */
+void core_unload(void);
+/* After the modules have been stopped and the database is closed. */
 void core_fini(void);
 /* Graceful stop, first half: no stanza is taken any more; streams get system-shutdown. */
 void core_shutdown_sessions(void);
+void host_mailbox(struct jd_host *host); /* readies its mailbox */
 struct jd_host *host_add(const char *name, const struct conf_host *conf);
-

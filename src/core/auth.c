@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What logins ask of the accounts: the SCRAM keys of a name, or whether a
+ * password is right.
+ *
+ * A name that does not exist gets keys that look like any other's: a salt made
+ * from a secret of this installation, so that it is the same at every attempt,
+ * and the iteration count in use.  Checking a password costs the same PBKDF2 for
+ * such a name as for a real one.
+ */
+#include <stdio.h>
+
+#include "core/core.h"
+#include "stream/sasl/sasl.h"
+
+#define SECRET_LEN 32
+#define SALT_LEN   16
+
+static uint8_t secret[SECRET_LEN];
+
+static struct jd_stmt find_keys = {
+	.name = "core.find_keys",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key"
+	       " FROM account a JOIN credential c ON c.owner = a.owner AND c.hash = $3"
+	       " WHERE a.host = $1 AND a.name = $2",
+};
+
+static struct jd_stmt make_secret = {
+	.name = "core.make_secret",
+	.lane = JD_LANE_WRITE,
+	.sql = "INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+};
+
+static struct jd_stmt find_secret = {
+	.name = "core.find_secret",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT value FROM secret WHERE name = $1",
+};
+
+/* One question on its way: to the database, perhaps to a worker, and back. */
+struct question {
+	struct worker_job job; /* first */
+	struct jd_owner owner;
+	struct client *client;
+	struct auth_ask *ask;
+	struct auth_answer *answer;
+	bool right;
+};
+
+static enum crypto_hash asked_hash(const struct auth_ask *ask)
+{
+	return ask->what == AUTH_KEYS ? ask->hash : CRYPTO_SHA256;
+}
+
+static void question_end(struct question *q)
+{
+	struct client *c = q->client;
+
+	auth_ask_free(q->ask);
+	if (c->closed)
+		auth_answer_free(q->answer);
+	else if (link_control(c->link, C2S_CTL_AUTH, q->answer, auth_answer_free) < 0)
+		jd_log(JD_LOG_WARNING, "the answer to a login could not be queued");
+	mem_free(q);
+	client_ask_done(c);
+}
+
+/* Keys for a name that has none: stable, and of no use. */
+static void fake_keys(const struct auth_ask *ask, struct auth_answer *answer)
+{
+	uint8_t mac[CRYPTO_MAX_DIGEST];
+	char text[2100];
+	int n = snprintf(text, sizeof(text), "%d %.*s@%.*s", (int)asked_hash(ask),
+			 JD_FMT(ask->name), JD_FMT(ask->host));
+
+	crypto_hmac(CRYPTO_SHA256, secret, sizeof(secret), text, (size_t)n, mac);
+	memcpy(answer->salt, mac, SALT_LEN);
+	answer->salt_len = SALT_LEN;
+	answer->iterations = server.scram_iterations;
+	crypto_random(answer->stored_key, sizeof(answer->stored_key));
+	crypto_random(answer->server_key, sizeof(answer->server_key));
+}
+
+static int real_keys(const struct jd_rows *rows, size_t digest, struct auth_answer *answer)
+{
+	struct jd_str salt = jd_row_str(rows, 0, 1), stored = jd_row_str(rows, 0, 3),
+		      key = jd_row_str(rows, 0, 4);
+
+	if (!salt.len || salt.len > AUTH_SALT_MAX || stored.len != digest || key.len != digest)
+		return -JD_EDB;
+	answer->owner = (uint64_t)jd_row_int(rows, 0, 0);
+	answer->iterations = (unsigned)jd_row_int(rows, 0, 2);
+	answer->salt_len = salt.len;
+	memcpy(answer->salt, salt.p, salt.len);
+	memcpy(answer->stored_key, stored.p, stored.len);
+	memcpy(answer->server_key, key.p, key.len);
+	return 0;
+}
+
+/* -- a password: on a worker ------------------------------------------------------------------ */
+
+static void check_work(struct worker_job *job)
+{
+	struct question *q = (struct question *)job;
+	struct scram_keys keys;
+
+	scram_derive(CRYPTO_SHA256, q->ask->password, q->answer->salt, q->answer->salt_len,
+		     q->answer->iterations, &keys);
+	q->right =
+		crypto_equal(keys.stored, q->answer->stored_key, crypto_digest_size(CRYPTO_SHA256));
+	crypto_wipe(&keys, sizeof(keys));
+}
+
+static void check_done(struct worker_job *job)
+{
+	struct question *q = (struct question *)job;
+
+	q->answer->status = q->right && q->answer->owner ? AUTH_GIVEN : AUTH_REFUSED;
+	question_end(q);
+}
+
+static void check_password(struct question *q)
+{
+	q->job.work = check_work;
+	q->job.done = check_done;
+	if (worker_submit(server.workers, &q->job) == 0)
+		return;
+	q->answer->status = AUTH_TEMPORARY;
+	question_end(q);
+}
+
+static void on_keys(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct question *q = arg;
+	size_t digest = crypto_digest_size(asked_hash(q->ask));
+
+	if (status != JD_DB_OK || (jd_rows_count(rows) && real_keys(rows, digest, q->answer) < 0)) {
+		q->answer->status = AUTH_TEMPORARY;
+		question_end(q);
+		return;
+	}
+	if (!jd_rows_count(rows))
+		fake_keys(q->ask, q->answer);
+	q->answer->status = AUTH_GIVEN;
+	if (q->ask->what == AUTH_PASSWORD)
+		check_password(q);
+	else
+		question_end(q);
+}
+
+void auth_ask(struct client *c, struct auth_ask *ask)
+{
+	struct question *q = mem_new(struct question);
+	struct jd_params params =
+		JD_PARAMS(jd_text(ask->host), jd_text(ask->name), jd_int((int64_t)asked_hash(ask)));
+
+	q->client = c;
+	q->ask = ask;
+	q->answer = mem_new(struct auth_answer);
+	owner_init(&q->owner);
+	c->asks++;
+	if (jd_db_query(&q->owner, &find_keys, params, on_keys, q) < 0)
+		on_keys(q, JD_DB_FAILED, NULL);
+}
+
+void auth_result(const struct auth_result *result)
+{
+	if (result->good)
+		return;
+	jd_log_peer(JD_LOG_INFO, "login refused", jd_kv_str("name", result->name),
+		    jd_kv_str("host", result->host), jd_kv_cstr("mechanism", result->mechanism),
+		    jd_kv_str("peer", result->peer));
+}
+
+/* -- the secret
+ * ------------------------------------------------------------------------------------ */
+
+static int secret_state; /* 0: waiting, 1: there, -1: failed */
+
+static void on_secret(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct jd_str value;
+
+	(void)arg;
+	secret_state = -1;
+	if (status != JD_DB_OK || jd_rows_count(rows) != 1)
+		return;
+	value = jd_row_str(rows, 0, 0);
+	if (value.len != SECRET_LEN)
+		return;
+	memcpy(secret, value.p, SECRET_LEN);
+	secret_state = 1;
+}
+
+int auth_init(void)
+{
+	struct jd_str name = JD_STR("auth.fake_salt");
+	struct jd_unit *unit = jd_unit_new();
+	struct jd_owner owner;
+	uint8_t fresh[SECRET_LEN];
+
+	owner_init(&owner);
+	crypto_random(fresh, sizeof(fresh));
+	secret_state = 0;
+	jd_unit_add(unit, &make_secret,
+		    JD_PARAMS(jd_text(name),
+			      jd_blob((struct jd_str){(const char *)fresh, sizeof(fresh)})));
+	jd_unit_add(unit, &find_secret, JD_PARAMS(jd_text(name)));
+	if (jd_unit_submit(unit, &owner, on_secret, NULL) < 0)
+		return -JD_EDB;
+	while (secret_state == 0)
+		loop_turn(server.loop, true);
+	return secret_state > 0 ? 0 : -JD_EDB;
+}
+
+void auth_fini(void)
+{
+	crypto_wipe(secret, sizeof(secret));
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Mailboxes and the run list.
+ *
+ * A mailbox that has posts and is not held stands in the run list.  The list gives
+ * each its turn, a few posts at a time, so that one busy home delays the others by
+ * microseconds and not by its whole queue.
+ */
+#include "core/core.h"
+
+#define POSTS_PER_VISIT 16
+#define POSTS_PER_TURN  256
+
+struct post {
+	struct list node;
+	struct jd_stanza *st; /* NULL: fn */
+	struct jd_receipt *receipt;
+	void (*fn)(void *arg, bool dropped);
+	void *arg;
+};
+
+void mailbox_init(struct mailbox *m, bool wide,
+		  void (*handle)(struct mailbox *, struct jd_stanza *))
+{
+	*m = (struct mailbox){
+		.handle = handle,
+		.max_posts = wide ? MAILBOX_WIDE_POSTS : MAILBOX_HOME_POSTS,
+		.max_bytes = wide ? MAILBOX_WIDE_BYTES : MAILBOX_HOME_BYTES,
+	};
+	list_init(&m->posts);
+	list_init(&m->run);
+}
+
+static void set_runnable(struct mailbox *m)
+{
+	bool want = !m->holds && !list_empty(&m->posts);
+
+	if (want && !list_linked(&m->run))
+		list_append(&server.run, &m->run);
+	else if (!want)
+		list_remove(&m->run);
+}
+
+static size_t post_bytes(struct jd_stanza *st)
+{
+	return st ? stanza_of(st)->wire->bytes_len : 0;
+}
+
+/* Takes the first post out; its references go to the caller. */
+static struct post post_take(struct mailbox *m)
+{
+	struct post *p = container_of(m->posts.next, struct post, node);
+	struct post out = *p;
+
+	list_remove(&p->node);
+	slab_put(p);
+	if (out.st)
+		m->count--;
+	m->bytes -= post_bytes(out.st);
+	return out;
+}
+
+static void post_add(struct mailbox *m, struct jd_stanza *st, void (*fn)(void *, bool), void *arg)
+{
+	struct post *p = slab_get(server.posts);
+
+	*p = (struct post){.st = st, .fn = fn, .arg = arg};
+	if (st) {
+		jd_stanza_ref(st);
+		p->receipt = receipt_ref(st->receipt);
+		m->count++;
+		m->bytes += post_bytes(st);
+	}
+	list_append(&m->posts, &p->node);
+	set_runnable(m);
+}
+
+static void post_free(struct post *p, bool dropped)
+{
+	if (!p->st) {
+		if (p->fn)
+			p->fn(p->arg, dropped);
+		return;
+	}
+	jd_receipt_drop(p->receipt);
+	jd_stanza_unref(p->st);
+}
+
+void mailbox_fini(struct mailbox *m)
+{
+	while (!list_empty(&m->posts)) {
+		struct post p = post_take(m);
+
+		post_free(&p, true);
+	}
+	list_remove(&m->run);
+	if (server.running == m)
+		server.running = NULL;
+}
+
+int mailbox_post(struct mailbox *m, struct jd_stanza *st)
+{
+	if (m->count >= m->max_posts || m->bytes > m->max_bytes)
+		return -JD_ELIMIT;
+	post_add(m, st, NULL, NULL);
+	return 0;
+}
+
+void mailbox_post_fn(struct mailbox *m, void (*fn)(void *arg, bool dropped), void *arg)
+{
+	post_add(m, NULL, fn, arg);
+}
+
+void mailbox_hold(struct mailbox *m)
+{
+	m->holds++;
+	set_runnable(m);
+}
+
+void mailbox_unhold(struct mailbox *m)
+{
+	JD_ASSERT(m->holds > 0);
+	m->holds--;
+	set_runnable(m);
+}
+
+bool mailbox_idle(const struct mailbox *m)
+{
+	return !m->holds && list_empty(&m->posts);
+}
+
+static bool availability(const struct jd_stanza *st)
+{
+	return st->kind == JD_PRESENCE &&
+	       (st->type == JD_TYPE_NONE || st->type == JD_TYPE_UNAVAILABLE);
+}
+
+bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st)
+{
+	if (!availability(st))
+		return false;
+	for (struct list *n = m->posts.next; n != &m->posts; n = n->next) {
+		struct post *p = container_of(n, struct post, node);
+
+		if (!p->st || !availability(p->st) || !jd_jid_eq(p->st->from, st->from) ||
+		    !jd_jid_eq(p->st->to, st->to))
+			continue;
+		m->bytes += post_bytes(st) - post_bytes(p->st);
+		jd_receipt_drop(p->receipt);
+		jd_stanza_unref(p->st);
+		p->st = jd_stanza_ref(st);
+		p->receipt = receipt_ref(st->receipt);
+		return true;
+	}
+	return false;
+}
+
+/* A few posts of a mailbox, which goes to the end of the run list if it has more.
+ * Handling a post may hold the mailbox, or free it (mailbox_fini() tells). */
+static unsigned visit(struct mailbox *m)
+{
+	unsigned n = 0;
+
+	server.running = m;
+	while (n < POSTS_PER_VISIT && server.running == m && list_linked(&m->run)) {
+		struct post p = post_take(m);
+
+		n++;
+		list_remove(&m->run);
+		set_runnable(m);
+		if (p.st)
+			m->handle(m, p.st);
+		post_free(&p, false);
+	}
+	server.running = NULL;
+	return n;
+}
+
+static bool run_pending(struct source *self)
+{
+	(void)self;
+	return !list_empty(&server.run);
+}
+
+static bool run_drain(struct source *self)
+{
+	(void)self;
+	for (unsigned n = 0; n < POSTS_PER_TURN && !list_empty(&server.run);)
+		n += visit(container_of(server.run.next, struct mailbox, run));
+	return run_pending(self);
+}
+
+void mailboxes_start(void)
+{
+	list_init(&server.run);
+	server.run_source.drain = run_drain;
+	server.run_source.pending = run_pending;
+	loop_add_source(server.loop, &server.run_source);
+}

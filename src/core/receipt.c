@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Receipts: what ties a stream's acknowledgement to everything that its stanzas
+ * caused.  Each post and call of a stanza holds its receipt, and so does whoever
+ * has taken it until a COMMIT.  A session's receipts stand in the order of
+ * arrival; those at the front that nobody holds any more are counted as handled.
+ */
+#include "core/core.h"
+
+struct jd_receipt *receipt_new(struct jd_session *s, struct jd_stanza *st)
+{
+	struct jd_receipt *r = slab_get(server.receipts);
+
+	*r = (struct jd_receipt){.session = s, .st = st, .refs = 1};
+	list_append(&s->receipts, &r->node);
+	st->receipt = r;
+	return r;
+}
+
+struct jd_receipt *jd_receipt_take(struct jd_stanza *st)
+{
+	return receipt_ref(st->receipt);
+}
+
+/* Counts the unbroken run of handled stanzas at the front. */
+static void session_advance(struct jd_session *s)
+{
+	while (!list_empty(&s->receipts)) {
+		struct jd_receipt *r = container_of(s->receipts.next, struct jd_receipt, node);
+
+		if (r->refs)
+			return;
+		list_remove(&r->node);
+		slab_put(r);
+		s->handled++;
+	}
+}
+
+void jd_receipt_drop(struct jd_receipt *r)
+{
+	if (!r || --r->refs)
+		return;
+	if (r->st)
+		r->st->receipt = NULL;
+	r->st = NULL;
+	if (r->session)
+		session_advance(r->session);
+	else
+		slab_put(r);
+}
+
+/* The session ends: who still holds a receipt keeps it, but nobody counts. */
+void receipts_abandon(struct jd_session *s)
+{
+	while (!list_empty(&s->receipts)) {
+		struct jd_receipt *r = container_of(s->receipts.next, struct jd_receipt, node);
+
+		list_remove(&r->node);
+		r->session = NULL;
+		if (!r->refs)
+			slab_put(r);
+	}
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The life of a session: bound, replaced, ended; and what modules may ask of it.
+ *
+ * References: one for being bound, one for the client that points to it, one for
+ * each stanza, call and deferred thing that remembers it.
+ */
+#include "core/core.h"
+#include "util/clock.h"
+
+/* -- ending ---------------------------------------------------------------------------- */
+
+static void session_detach(struct jd_session *s)
+{
+	if (!s->client)
+		return;
+	s->client->session = NULL;
+	s->client = NULL;
+	session_unref(s);
+}
+
+void session_unbind(struct jd_session *s)
+{
+	struct jd_account *a = s->account;
+
+	if (!s->bound)
+		return;
+	s->bound = false;
+	list_remove(&s->node);
+	list_remove(&s->all);
+	a->n_sessions--;
+	s->host->sessions--;
+	server.n_sessions--;
+	hook_notify_session(JD_HOOK_session_unbound, s);
+	session_detach(s);
+	mailbox_fini(&s->mailbox);
+	receipts_abandon(s);
+	owner_cancel_all(&s->owner);
+	slots_free_session(&s->slots, s->host);
+	jd_stanza_unref(s->presence);
+	s->presence = NULL;
+	jd_log(JD_LOG_INFO, "session ended", jd_kv_str("jid", jd_jid_str(s->jid)));
+	account_unpin(a); /* the session's own pin */
+	session_unref(s);
+}
+
+void session_end(struct jd_session *s, enum stream_condition condition, const char *text)
+{
+	if (s->client)
+		c2s_end(s->client->link, condition, text);
+	session_unbind(s);
+}
+
+/* -- binding ----------------------------------------------------------------------------- */
+
+static struct jd_session *session_new(struct client *c, const struct bind_ask *ask,
+				      struct jd_account *a, struct jd_jid jid)
+{
+	struct jd_session *s = mem_new(struct jd_session);
+	size_t jid_len = jd_jid_str(jid).len;
+
+	s->text = mem_alloc_raw(jid_len + ask->peer.len + 1);
+	memcpy(s->text, jid.p, jid_len);
+	if (ask->peer.len)
+		memcpy(s->text + jid_len, ask->peer.p, ask->peer.len);
+	s->jid = jid;
+	s->jid.p = s->text;
+	s->peer = (struct jd_str){s->text + jid_len, ask->peer.len};
+	s->account = a;
+	s->host = a->host;
+	s->client = c;
+	s->refs = 2; /* bound, and the client's */
+	s->framed = ask->framed;
+	s->secure = ask->secure;
+	s->transport = ask->transport;
+	s->mechanism = ask->mechanism;
+	s->since = clock_real();
+	s->id = ++server.next_session;
+	list_init(&s->receipts);
+	owner_init(&s->owner);
+	session_mailbox(s);
+	return s;
+}
+
+static void bind_answer(struct client *c, struct jd_stanza *answer, bool framed, bool bound)
+{
+	enum stanza_framing framing = framed ? STANZA_FRAMED : STANZA_STREAM;
+	struct stanza_out out;
+	struct piece *p = link_piece(stanza_out_size(answer, framing));
+
+	stanza_out(answer, framing, p->text, &out);
+	p->head_len = (uint32_t)out.head.len;
+	p->tail_len = (uint32_t)out.tail.len;
+	p->body = out.body.p;
+	p->body_len = (uint32_t)out.body.len;
+	p->body_ref = out.body.len ? shared_ref(&out.body_wire->shared) : NULL;
+	jd_stanza_unref(answer);
+	if (link_send(c->link, p) < 0 ||
+	    link_control(c->link, bound ? C2S_CTL_BOUND : C2S_CTL_REFUSED, NULL, NULL) < 0)
+		c2s_end(c->link, STREAM_INTERNAL_SERVER_ERROR, NULL);
+}
+
+static void bind_refuse(struct client *c, const struct bind_ask *ask, struct jd_account *a,
+			enum jd_condition condition, enum jd_errtype type)
+{
+	struct jd_error error = {.condition = condition, .type = type};
+	struct jd_xml *x =
+		stanza_build(server.stanzas, JD_IQ, JD_TYPE_ERROR, JD_JID_NULL, a->jid, ask->iq_id);
+
+	stanza_write_error(x, &error);
+	bind_answer(c, stanza_built(x), ask->framed, false);
+}
+
+static void bind_result(struct client *c, const struct bind_ask *ask, const struct jd_session *s)
+{
+	struct jd_xml *x = stanza_build(server.stanzas, JD_IQ, JD_TYPE_RESULT, JD_JID_NULL, s->jid,
+					ask->iq_id);
+
+	jd_xml_start(x, JD_NS_BIND, "bind");
+	jd_xml_leaf(x, JD_NS_BIND, "jid", jd_jid_str(s->jid));
+	jd_xml_end(x);
+	bind_answer(c, stanza_built(x), ask->framed, true);
+}
+
+/* The full JID: the resource that was asked for, or a random one. */
+static int bind_jid(const struct bind_ask *ask, const struct jd_account *a, char *out,
+		    struct jd_jid *ret_jid)
+{
+	struct jd_str bare = jd_jid_str(a->jid);
+	char random[25];
+	struct jd_str resource = ask->resource;
+
+	if (!resource.len) {
+		crypto_random_id(random, 18);
+		resource = jd_cstr(random);
+	}
+	if (resource.len > JD_JID_PART_MAX)
+		return -JD_EINVAL;
+	memcpy(out, bare.p, bare.len);
+	out[bare.len] = '/';
+	memcpy(out + bare.len + 1, resource.p, resource.len);
+	*ret_jid = a->jid;
+	ret_jid->p = out;
+	ret_jid->resource_len = (uint16_t)resource.len;
+	return 0;
+}
+
+void session_bind(struct client *c, const struct bind_ask *ask, struct jd_account *a)
+{
+	char text[JD_JID_MAX];
+	struct jd_session *s;
+	struct jd_jid jid;
+
+	if (a->state == ACCOUNT_FAILED) {
+		bind_refuse(c, ask, a, JD_INTERNAL_SERVER_ERROR, JD_ERRTYPE_WAIT);
+		return;
+	}
+	if (a->state != ACCOUNT_READY || a->number != ask->owner) { /* deleted since the login */
+		c2s_end(c->link, STREAM_NOT_AUTHORIZED, "The account has been deleted.");
+		return;
+	}
+	if (bind_jid(ask, a, text, &jid) < 0) {
+		bind_refuse(c, ask, a, JD_BAD_REQUEST, JD_ERRTYPE_MODIFY);
+		return;
+	}
+	s = jd_session_find(a, jd_jid_resource(jid));
+	if (s)
+		session_end(s, STREAM_CONFLICT, "Replaced by a new connection.");
+	if (a->n_sessions >= ACCOUNT_MAX_SESSIONS) {
+		bind_refuse(c, ask, a, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT);
+		return;
+	}
+	s = session_new(c, ask, a, jid);
+	c->session = s;
+	account_pin(a);
+	s->bound = true;
+	list_append(&a->sessions, &s->node);
+	list_append(&server.sessions, &s->all);
+	a->n_sessions++;
+	s->host->sessions++;
+	server.n_sessions++;
+	bind_result(c, ask, s);
+	jd_log(JD_LOG_INFO, "session bound", jd_kv_str("jid", jd_jid_str(s->jid)),
+	       jd_kv_cstr("transport", s->transport), jd_kv_str("peer", s->peer));
+	hook_notify_session(JD_HOOK_session_bound, s);
+}
+
+/* -- asked by modules ------------------------------------------------------------------------ */
+
+struct jd_jid jd_session_jid(const struct jd_session *s)
+{
+	return s->jid;
+}
+
+struct jd_account *jd_session_account(const struct jd_session *s)
+{
+	return s->account;
+}
+
+struct jd_str jd_session_peer(const struct jd_session *s)
+{
+	return s->peer;
+}
+
+struct jd_owner *jd_session_pending(struct jd_session *s)
+{
+	return &s->owner;
+}
+
+struct jd_session *jd_session_next(const struct jd_account *a, const struct jd_session *after)
+{
+	struct list *n = after ? after->node.next : a->sessions.next;
+
+	return n == &a->sessions ? NULL : container_of(n, struct jd_session, node);
+}
+
+struct jd_session *jd_session_find(const struct jd_account *a, struct jd_str resource)
+{
+	for (struct jd_session *s = jd_session_next(a, NULL); s; s = jd_session_next(a, s))
+		if (jd_str_eq(jd_jid_resource(s->jid), resource))
+			return s;
+	return NULL;
+}
+
+struct jd_stanza *jd_session_presence(const struct jd_session *s)
+{
+	return s->presence;
+}
+
+int jd_session_priority(const struct jd_session *s)
+{
+	return s->priority;
+}
+
+void jd_session_set_presence(struct jd_session *s, struct jd_stanza *presence, int priority)
+{
+	if (presence)
+		jd_stanza_ref(presence);
+	jd_stanza_unref(s->presence);
+	s->presence = presence;
+	s->priority = (int8_t)priority;
+	hook_notify_session(JD_HOOK_session_presence, s);
+}
