@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The scanner's way of bytes:
- *
- *   consume()   white space between stanzas is dropped; the feeder says how much
- *               goes on now, the rest is held
- *   run()       slices of 2 KiB, so that the parser's own buffer stays small and
- *               a bound is noticed soon behind it
- *   feed()      one slice into the parser, and what came of it
+ * The scanner as its connection sees it: life, feeding, barriers, parking.
  *
  * When a handler pauses, the parser is suspended inside a slice.  Everything
  * behind the event that paused is copied to `kept`, with what the parser has of
@@ -21,9 +15,6 @@
 
 #include "util/mem.h"
 #include "xml/scan_priv.h"
-
-#define SLICE     ((size_t)2048)
-#define BYTES_MAX ((size_t)64 * 1024 * 1024) /* of one call; nobody gives that much */
 
 const struct scan_limits scan_limits_before = {
 	.stanza_bytes = 10000,
@@ -43,9 +34,6 @@ const struct scan_limits scan_limits_after = {
 	.ns_bytes = 512,
 };
 
-/* The root that frames stand in; its name never leaves the parser. */
-static const struct jd_str frames_root = {"<f>", 3};
-
 /* -- life -------------------------------------------------------------------------- */
 
 struct scan *scan_new(struct scan_pool *pool, enum scan_mode mode, const char *content_ns,
@@ -61,9 +49,9 @@ struct scan *scan_new(struct scan_pool *pool, enum scan_mode mode, const char *c
 	s->framed = mode == SCAN_FRAMED;
 	s->root = s->framed;
 	s->depth = s->framed ? 1 : 0;
-	feeder_init(&s->feeder, BYTES_MAX);
-	buf_init(&s->kept, BYTES_MAX);
-	buf_init(&s->prolog, BYTES_MAX);
+	feeder_init(&s->feeder, SCAN_BYTES_MAX);
+	buf_init(&s->kept, SCAN_BYTES_MAX);
+	buf_init(&s->prolog, SCAN_BYTES_MAX);
 	return s;
 }
 
@@ -135,34 +123,9 @@ static enum scan_error leave(struct scan *s)
 	return s->error;
 }
 
-/* -- parsers come and go --------------------------------------------------------------- */
-
-static bool attach(struct scan *s)
-{
-	struct jd_str head = s->framed ? frames_root : s->head;
-
-	s->parser = scan_pool_parser(s->pool);
-	s->fed = s->root ? head.len : 0;
-	s->at = s->fed;
-	if (!s->parser || (s->root && !parser_prime(s->parser, head))) {
-		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
-		return false;
-	}
-	parser_listen(s->parser, s);
-	if (s->root)
-		parser_quiet_ns(s->parser);
-	return true;
-}
-
-/* Between stanzas, with nothing of the parser's unread. */
-static bool at_rest(const struct scan *s)
-{
-	return s->depth <= 1 && (!s->parser || s->fed == s->at) && !s->feeder.held.len;
-}
-
 bool scan_park(struct scan *s)
 {
-	if (s->error || s->paused || s->running || !at_rest(s))
+	if (s->error || s->paused || s->running || !scan_at_rest(s))
 		return false;
 	if (s->parser && (!s->root || s->depth == 0))
 		return false;
@@ -172,175 +135,6 @@ bool scan_park(struct scan *s)
 	return true;
 }
 
-/* -- bytes --------------------------------------------------------------------------- */
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
-/* Other encodings show in the first two bytes: byte order marks, and zeros. */
-static bool check_start(struct scan *s, const char *p, size_t n)
-{
-	for (; n && s->seen < 2; p++, n--, s->seen++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c == 0 || (s->seen == 0 && (c == 0xEF || c == 0xFE || c == 0xFF))) {
-			scan_fail(s, SCAN_UNSUPPORTED_ENCODING);
-			return false;
-		}
-		if (s->seen == 0 && c != '<') {
-			scan_fail(s, SCAN_NOT_WELL_FORMED);
-			return false;
-		}
-	}
-	return true;
-}
-
-static void check_bounds(struct scan *s)
-{
-	size_t pending = s->fed - s->at;
-
-	feeder_fed(&s->feeder, pending, s->event);
-	if (pending > s->limits.tag_bytes ||
-	    (s->depth > 1 && s->fed - s->stanza_start > s->limits.stanza_bytes))
-		scan_fail(s, SCAN_POLICY_VIOLATION);
-}
-
-/*
- * What a call of the parser with n bytes came to; returns how many of them are
- * dealt with.  The others lie behind a pause, or go to the next parser.
- */
-static size_t settle(struct scan *s, enum parser_result result, size_t n)
-{
-	size_t rest = s->fed - s->at;
-
-	s->suspended = false;
-	if (s->error)
-		return n;
-	if (result == PARSER_FAILED) {
-		scan_fail(s, parser_error(s->parser));
-		return n;
-	}
-	if (result == PARSER_MORE) {
-		check_bounds(s);
-		return n;
-	}
-	feeder_fed(&s->feeder, 0, true);
-	if (s->renew) {
-		s->renew = false;
-		scan_pool_drop_parser(s->pool, s->parser);
-		s->parser = NULL;
-	} else {
-		s->suspended = true;
-		s->in_parser = rest;
-	}
-	return n - rest;
-}
-
-/* One slice. */
-static size_t feed(struct scan *s, const char *p, size_t n)
-{
-	if (!s->parser && !attach(s))
-		return n;
-	if (!s->root && buf_append(&s->prolog, p, n) < 0) {
-		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
-		return n;
-	}
-	s->event = false;
-	s->fed += n;
-	return settle(s, parser_feed(s->parser, p, n), n);
-}
-
-static void keep(struct scan *s, const char *p, size_t n)
-{
-	if (n && buf_append(&s->kept, p, n) < 0)
-		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
-}
-
-/* Parses n bytes; behind a pause they are kept. */
-static void run(struct scan *s, const char *p, size_t n)
-{
-	while (n && !s->error && !s->paused) {
-		size_t done = feed(s, p, n < SLICE ? n : SLICE);
-
-		p += done;
-		n -= done;
-	}
-	if (s->paused)
-		keep(s, p, n);
-}
-
-/* Parses what is held and the first `now` bytes of p. */
-static void run_held(struct scan *s, const char *p, size_t now)
-{
-	struct buf held = s->feeder.held;
-
-	if (held.len && now <= SLICE && buf_append(&held, p, now) == 0)
-		now = 0;
-	buf_init(&s->feeder.held, BYTES_MAX);
-	run(s, held.p, held.len);
-	/* Not run twice when the pause was in front of it: run() keeps it then. */
-	run(s, p, now);
-	if (!s->feeder.held.p && held.cap <= FEEDER_HOLD) {
-		held.len = 0;
-		s->feeder.held = held;
-	} else {
-		buf_free(&held);
-	}
-}
-
-/* Bytes in their order: new ones, or kept ones after a pause. */
-static void consume(struct scan *s, const char *p, size_t n)
-{
-	size_t total, now;
-
-	if (s->paused) {
-		keep(s, p, n);
-		return;
-	}
-	for (; n && at_rest(s) && is_space(*p); n--)
-		p++;
-	if (s->error || !n || (!s->root && !check_start(s, p, n)))
-		return;
-	total = feeder_ready(&s->feeder, p, n, s->limits.tag_bytes);
-	now = total > s->feeder.held.len ? total - s->feeder.held.len : 0;
-	if (total)
-		run_held(s, p, now);
-	p += now;
-	n -= now;
-	if (s->error)
-		return;
-	if (s->paused) {
-		keep(s, p, n);
-		return;
-	}
-	for (; n && at_rest(s) && is_space(*p); n--)
-		p++;
-	if (n && buf_append(&s->feeder.held, p, n) < 0)
-		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
-}
-
-static void consume_frame(struct scan *s, const char *p, size_t n)
-{
-	if (n < 2 || p[0] != '<' || p[1] == '?') {
-		scan_fail(s, SCAN_INVALID_FRAME);
-		return;
-	}
-	if (n > s->limits.stanza_bytes) {
-		scan_fail(s, SCAN_POLICY_VIOLATION);
-		return;
-	}
-	if (!s->parser && !attach(s))
-		return;
-	s->frame_start = s->fed;
-	s->frame_end = s->fed + n;
-	s->frame_done = false;
-	run(s, p, n);
-	if (!s->error && !s->frame_done)
-		scan_fail(s, SCAN_INVALID_FRAME);
-}
-
 enum scan_error scan_feed(struct scan *s, const char *p, size_t n)
 {
 	JD_ASSERT(!s->paused && !s->running);
@@ -348,9 +142,9 @@ enum scan_error scan_feed(struct scan *s, const char *p, size_t n)
 		return s->error;
 	s->running = true;
 	if (s->framed)
-		consume_frame(s, p, n);
+		scan_consume_frame(s, p, n);
 	else
-		consume(s, p, n);
+		scan_consume(s, p, n);
 	return leave(s);
 }
 
@@ -365,7 +159,7 @@ enum scan_error scan_flush(struct scan *s)
 	if (s->error || s->paused || !s->feeder.held.len)
 		return s->error;
 	s->running = true;
-	run_held(s, NULL, 0);
+	scan_run_held(s, NULL, 0);
 	return leave(s);
 }
 
@@ -390,7 +184,7 @@ static struct buf take_kept(struct scan *s, size_t *ret_in_parser)
 {
 	struct buf kept = s->kept;
 
-	buf_init(&s->kept, BYTES_MAX);
+	buf_init(&s->kept, SCAN_BYTES_MAX);
 	*ret_in_parser = s->in_parser;
 	s->in_parser = 0;
 	s->paused = false;
@@ -411,7 +205,7 @@ static size_t resume_parser(struct scan *s, size_t n)
 	if (!s->suspended)
 		return 0;
 	s->event = false;
-	return settle(s, parser_resume(s->parser), n);
+	return scan_settle(s, parser_resume(s->parser), n);
 }
 
 enum scan_error scan_resume(struct scan *s)
@@ -426,7 +220,7 @@ enum scan_error scan_resume(struct scan *s)
 	s->running = true;
 	done = resume_parser(s, in_parser);
 	if (!s->error)
-		consume(s, kept.p + done, kept.len - done);
+		scan_consume(s, kept.p + done, kept.len - done);
 	buf_free(&kept);
 	return leave(s);
 }
@@ -452,7 +246,7 @@ enum scan_error scan_restart(struct scan *s)
 	kept = take_kept(s, &in_parser);
 	new_document(s);
 	s->running = true;
-	consume(s, kept.p, kept.len);
+	scan_consume(s, kept.p, kept.len);
 	buf_free(&kept);
 	return leave(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Inside the scanner: scan.c moves bytes (feeding, barriers, renewal, parking),
- * scan_event.c makes of the parser's events what scan.h promises.
+ * Inside the scanner: scan.c is what its connection calls, scan_bytes.c moves
+ * bytes to parsers, scan_event.c makes of the parser's events what scan.h promises.
  */
 #pragma once
 
@@ -9,6 +9,9 @@
 #include "xml/scan_pool.h"
 
 #define SCAN_LANG_MAX 64
+
+/* Of one call; nobody gives that much. */
+#define SCAN_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 /* At a stanza's end, a parser larger than this is replaced: it never forgets names. */
 #define SCAN_RENEW ((size_t)64 * 1024)
@@ -52,3 +55,16 @@ struct scan {
 };
 
 void scan_fail(struct scan *s, enum scan_error error);
+
+/* Bytes in their order: new ones, or kept ones after a pause. */
+void scan_consume(struct scan *s, const char *p, size_t n);
+void scan_consume_frame(struct scan *s, const char *p, size_t n);
+/* Parses what is held and the first `now` bytes of p. */
+void scan_run_held(struct scan *s, const char *p, size_t now);
+/*
+ * What a call of the parser with n bytes came to; returns how many of them are
+ * dealt with.  The others lie behind a pause, or go to the next parser.
+ */
+size_t scan_settle(struct scan *s, enum parser_result result, size_t n);
+/* Between stanzas, with nothing of the parser's unread. */
+bool scan_at_rest(const struct scan *s);

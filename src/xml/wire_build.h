@@ -59,7 +59,16 @@ struct wire_builder {
 int wire_fail(struct wire_builder *b, int err);
 
 /* Room for n bytes of canonical XML, charged and counted in; NULL: the builder has failed. */
-char *wire_put(struct wire_builder *b, size_t n);
+char *wire_put_slow(struct wire_builder *b, size_t n);
+static inline char *wire_put(struct wire_builder *b, size_t n)
+{
+	if (b->error || n > b->left || n >= b->cap - b->len)
+		return wire_put_slow(b, n);
+	b->left -= n;
+	b->len += (uint32_t)n;
+	return b->bytes + b->len - n;
+}
+
 /* Adds decoded text to extra and says where it stands. */
 int wire_put_extra(struct wire_builder *b, struct jd_str s, uint32_t *ret_off);
 /* Room for n more entries of the index, charged but not yet counted in. */

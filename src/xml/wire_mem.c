@@ -49,11 +49,11 @@ static int grow(struct wire_builder *b, void **p, uint32_t *cap, size_t need, si
 			    : grow((b), (void **)&(b)->array, &(b)->cap, (need),                   \
 				   sizeof((b)->array[0]), (first)))
 
-char *wire_put(struct wire_builder *b, size_t n)
+char *wire_put_slow(struct wire_builder *b, size_t n)
 {
 	char *at;
 
-	if (b->error || charge(b, n) < 0 || ENSURE(b, bytes, cap, b->len + n, 1024) < 0)
+	if (b->error || charge(b, n) < 0 || ENSURE(b, bytes, cap, (size_t)b->len + n + 1, 1024) < 0)
 		return NULL;
 	at = b->bytes + b->len;
 	b->len += (uint32_t)n;
@@ -64,7 +64,7 @@ int wire_put_extra(struct wire_builder *b, struct jd_str s, uint32_t *ret_off)
 {
 	if (b->error || charge(b, s.len) < 0)
 		return b->error;
-	if (ENSURE(b, extra, extra_cap, b->extra_len + s.len, 256) < 0)
+	if (ENSURE(b, extra, extra_cap, (size_t)b->extra_len + s.len + 1, 256) < 0)
 		return b->error;
 	*ret_off = b->extra_len;
 	if (s.len)
