@@ -80,6 +80,9 @@ class Connection:
         self.log.append(("S", data[:400]))
         return data
 
+    def recv_some(self):
+        return self.recv(time.monotonic() + DEADLINE)
+
     def recv_to_end(self, timeout=DEADLINE):
         """All bytes up to the end, which may be a reset."""
         until = time.monotonic() + timeout

@@ -344,6 +344,12 @@ class Server:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def sanitized(self):
+        """Whether the binary has a sanitizer in it, which spends memory in its own way."""
+        with open("/proc/%d/exe" % self.process.pid, "rb") as file:
+            binary = file.read()
+        return any(name in binary for name in (b"__asan_init", b"__tsan_init", b"__msan_init"))
+
     def resident_kib(self):
         with open("/proc/%d/status" % self.process.pid, encoding="ascii") as file:
             for line in file:
