@@ -15,7 +15,7 @@
 
 /* -- what went wrong -------------------------------------------------------------- */
 
-void exec_reason(struct conn *c, int rc, char *ret_reason, size_t size)
+void lite_reason(struct lite *c, int rc, char *ret_reason, size_t size)
 {
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
@@ -63,17 +63,17 @@ static bool is_fatal(int rc)
 	}
 }
 
-static enum exec_result failed(struct conn *c, struct jd_unit *unit, int rc, bool in_transaction)
+static enum exec_result failed(struct lite *c, struct jd_unit *unit, int rc, bool in_transaction)
 {
 	char reason[sizeof(unit->reason)];
 
 	if ((rc & 0xff) == SQLITE_CONSTRAINT) {
 		unit_outcome(unit, JD_DB_CONFLICT, NULL);
 	} else {
-		exec_reason(c, rc, reason, sizeof(reason));
+		lite_reason(c, rc, reason, sizeof(reason));
 		unit_outcome(unit, JD_DB_FAILED, reason);
 	}
-	if (is_fatal(rc) || (in_transaction && !conn_in_transaction(c)))
+	if (is_fatal(rc) || (in_transaction && !lite_in_transaction(c)))
 		return EXEC_LOST;
 	return EXEC_UNDO;
 }
@@ -193,7 +193,7 @@ static int collect(struct jd_unit *unit, sqlite3_stmt *stmt, bool keep)
 
 /* -- steps ------------------------------------------------------------------------ */
 
-static int64_t affected(const struct conn *c, const struct prepared *p, const struct jd_rows *rows)
+static int64_t affected(const struct lite *c, const struct prepared *p, const struct jd_rows *rows)
 {
 	if (!p->read_only)
 		return sqlite3_changes64(c->db);
@@ -201,11 +201,11 @@ static int64_t affected(const struct conn *c, const struct prepared *p, const st
 }
 
 /* An SQLITE_ code; a broken expectation counts as a broken constraint. */
-static int run_step(struct conn *c, struct jd_unit *unit, const struct unit_step *step)
+static int run_step(struct lite *c, struct jd_unit *unit, const struct unit_step *step)
 {
 	int expect = step->statement->stmt.expect;
 	struct prepared *p;
-	int rc = conn_prepare(c, step->statement, &p);
+	int rc = lite_prepare(c, step->statement, &p);
 
 	if (rc)
 		return rc;
@@ -225,12 +225,12 @@ static int run_step(struct conn *c, struct jd_unit *unit, const struct unit_step
 
 static int too_long(void *arg)
 {
-	const struct conn *c = arg;
+	const struct lite *c = arg;
 
 	return atomic_load_explicit(c->closing, memory_order_relaxed) || clock_mono() > c->deadline;
 }
 
-static int run_steps(struct conn *c, struct jd_unit *unit)
+static int run_steps(struct lite *c, struct jd_unit *unit)
 {
 	int rc = SQLITE_OK;
 
@@ -239,9 +239,9 @@ static int run_steps(struct conn *c, struct jd_unit *unit)
 	return rc;
 }
 
-enum exec_result exec_unit(struct conn *c, struct jd_unit *unit)
+enum exec_result lite_exec(struct lite *c, struct jd_unit *unit)
 {
-	bool in_transaction = conn_in_transaction(c);
+	bool in_transaction = lite_in_transaction(c);
 	int rc;
 
 	if (unit->lane == JD_LANE_LONG) {
@@ -251,7 +251,7 @@ enum exec_result exec_unit(struct conn *c, struct jd_unit *unit)
 	rc = run_steps(c, unit);
 	if (unit->lane == JD_LANE_LONG)
 		sqlite3_progress_handler(c->db, 0, NULL, NULL);
-	if (!rc && in_transaction != conn_in_transaction(c))
+	if (!rc && in_transaction != lite_in_transaction(c))
 		rc = SQLITE_MISUSE;
 	if (rc)
 		return failed(c, unit, rc, in_transaction);

@@ -18,7 +18,7 @@ static const char insert_row[] = "INSERT INTO schema_migration"
 static const char select_version[] = "SELECT coalesce(max(version), 0) FROM schema_migration"
 				     " WHERE component = ?";
 
-static int note(struct conn *c, const struct db_script *s)
+static int note(struct lite *c, const struct db_script *s)
 {
 	sqlite3_stmt *stmt;
 	int rc = sqlite3_prepare_v2(c->db, insert_row, -1, &stmt, NULL);
@@ -33,22 +33,22 @@ static int note(struct conn *c, const struct db_script *s)
 	return sqlite3_finalize(stmt);
 }
 
-static int run(struct conn *c, const struct db_script *s)
+static int run(struct lite *c, const struct db_script *s)
 {
-	int rc = conn_control(c, CONTROL_BEGIN_WRITE);
+	int rc = lite_control(c, CONTROL_BEGIN_WRITE);
 
 	if (!rc)
 		rc = sqlite3_exec(c->db, s->sql, NULL, NULL, NULL);
-	if (!rc && !conn_in_transaction(c))
+	if (!rc && !lite_in_transaction(c))
 		return SQLITE_MISUSE; /* a COMMIT in the script */
 	if (!rc)
 		rc = note(c, s);
 	if (!rc)
-		rc = conn_control(c, CONTROL_COMMIT);
+		rc = lite_control(c, CONTROL_COMMIT);
 	return rc;
 }
 
-int script_run(struct conn *c, const struct db_script *s, struct db_error *ret_error)
+int lite_script(struct lite *c, const struct db_script *s, struct db_error *ret_error)
 {
 	int rc = run(c, s);
 	int err = 0;
@@ -60,11 +60,11 @@ int script_run(struct conn *c, const struct db_script *s, struct db_error *ret_e
 	else if (rc)
 		err = db_fail(ret_error, -JD_EDB, "migration %s (number %u of \"%s\") failed: %s",
 			      s->name, s->version, s->component, sqlite3_errmsg(c->db));
-	conn_rollback(c);
+	lite_rollback(c);
 	return err;
 }
 
-static int read_version(struct conn *c, const char *component, unsigned *ret_version)
+static int read_version(struct lite *c, const char *component, unsigned *ret_version)
 {
 	sqlite3_stmt *stmt;
 	int rc = sqlite3_exec(c->db, create_table, NULL, NULL, NULL);
@@ -79,8 +79,8 @@ static int read_version(struct conn *c, const char *component, unsigned *ret_ver
 	return sqlite3_finalize(stmt);
 }
 
-int script_version(struct conn *c, const char *component, unsigned *ret_version,
-		   struct db_error *ret_error)
+int lite_version(struct lite *c, const char *component, unsigned *ret_version,
+		 struct db_error *ret_error)
 {
 	if (read_version(c, component, ret_version))
 		return db_fail(ret_error, -JD_EDB, "cannot read the version of the tables: %s",

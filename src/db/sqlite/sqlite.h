@@ -2,12 +2,12 @@
  *
  * The parts of the SQLite driver:
  *
- *     driver.c  the lanes: threads and queues
- *     writer.c  group commit and what becomes of a group that fails
- *     exec.c    one unit on a connection: parameters, rows, outcomes
- *     conn.c    a connection: opening, settings, its prepared statements
- *     script.c  migrations
- *     lock.c    one server per database file
+ *     lanes.c     threads and queues
+ *     writer.c    group commit and what becomes of a group that fails
+ *     exec.c      one unit on a connection: parameters, rows, outcomes
+ *     lite.c      a connection: opening, settings, its prepared statements
+ *     script.c    migrations
+ *     lockfile.c  one server per database file
  *
  * A connection is used by one thread at a time.
  */
@@ -43,7 +43,8 @@ struct prepared {
 	bool read_only;
 };
 
-struct conn {
+/* A connection. */
+struct lite {
 	sqlite3 *db;
 	sqlite3_stmt *control[CONTROL_COUNT];
 	struct prepared **prepared; /* by the number of the statement; entries may be NULL */
@@ -54,21 +55,21 @@ struct conn {
 	const _Atomic bool *closing; /* also ends them */
 };
 
-enum conn_kind { CONN_WRITER, CONN_READER, CONN_MEMORY };
+enum lite_kind { LITE_WRITER, LITE_READER, LITE_MEMORY };
 
 /* -JD_EDB or -JD_ECONF with a sentence that names path. */
-int conn_open(struct conn *c, const char *path, enum conn_kind kind, struct db_error *ret_error);
+int lite_open(struct lite *c, const char *path, enum lite_kind kind, struct db_error *ret_error);
 /* -JD_EDB with the sentence for what open(2) said of path or of a file beside it. */
-int open_failed(const char *path, int saved_errno, struct db_error *ret_error);
-void conn_close(struct conn *c); /* one that was never opened is fine */
+int lite_open_failed(const char *path, int saved_errno, struct db_error *ret_error);
+void lite_close(struct lite *c); /* one that was never opened is fine */
 /* Runs a statement of our own to its end; an SQLITE_ code. */
-int conn_control(struct conn *c, enum control what);
+int lite_control(struct lite *c, enum control what);
 /* Whether a transaction is open. */
-bool conn_in_transaction(const struct conn *c);
+bool lite_in_transaction(const struct lite *c);
 /* Ends one that is open, without effect. */
-void conn_rollback(struct conn *c);
+void lite_rollback(struct lite *c);
 /* The prepared form of a statement, from the cache; an SQLITE_ code. */
-int conn_prepare(struct conn *c, const struct statement *statement, struct prepared **ret_prepared);
+int lite_prepare(struct lite *c, const struct statement *statement, struct prepared **ret_prepared);
 
 enum exec_result {
 	EXEC_OK,
@@ -76,17 +77,17 @@ enum exec_result {
 	EXEC_LOST, /* the transaction cannot go on; the outcome says why */
 };
 /* The steps of a unit, in a transaction that the caller has opened (or none, for one step). */
-enum exec_result exec_unit(struct conn *c, struct jd_unit *unit);
+enum exec_result lite_exec(struct lite *c, struct jd_unit *unit);
 
 /* Runs the units as one transaction and sets the outcome of each; the list keeps them. */
-void writer_run(struct conn *c, struct db *db, struct list *group);
+void lite_run_group(struct lite *c, struct db *db, struct list *group);
 
 /* A sentence for what SQLite says; cut to size. */
-void exec_reason(struct conn *c, int rc, char *ret_reason, size_t size);
+void lite_reason(struct lite *c, int rc, char *ret_reason, size_t size);
 
-int script_run(struct conn *c, const struct db_script *script, struct db_error *ret_error);
-int script_version(struct conn *c, const char *component, unsigned *ret_version,
-		   struct db_error *ret_error);
+int lite_script(struct lite *c, const struct db_script *script, struct db_error *ret_error);
+int lite_version(struct lite *c, const char *component, unsigned *ret_version,
+		 struct db_error *ret_error);
 
 /* Takes PATH.lock; the descriptor keeps it until closed. */
-int lock_file(const char *path, int *ret_fd, struct db_error *ret_error);
+int lite_lock_file(const char *path, int *ret_fd, struct db_error *ret_error);

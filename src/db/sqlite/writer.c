@@ -27,31 +27,31 @@ static void group_outcome(struct list *group, enum jd_db_status status, const ch
 	}
 }
 
-static void group_failed(struct conn *c, struct list *group, enum jd_db_status status, int rc)
+static void group_failed(struct lite *c, struct list *group, enum jd_db_status status, int rc)
 {
 	char reason[sizeof(((struct jd_unit *)0)->reason)];
 
-	exec_reason(c, rc, reason, sizeof(reason));
-	conn_rollback(c);
+	lite_reason(c, rc, reason, sizeof(reason));
+	lite_rollback(c);
 	group_outcome(group, status, reason);
 }
 
 /* A unit of one statement without expectation needs no savepoint: SQLite undoes a
  * statement that fails. */
-static enum exec_result run_undoable(struct conn *c, struct jd_unit *unit)
+static enum exec_result run_undoable(struct lite *c, struct jd_unit *unit)
 {
 	bool savepoint = unit->count > 1 || (unit->first && unit->first->statement->stmt.expect);
 	enum exec_result result;
 
-	if (savepoint && conn_control(c, CONTROL_SAVEPOINT)) {
+	if (savepoint && lite_control(c, CONTROL_SAVEPOINT)) {
 		unit_outcome(unit, JD_DB_FAILED, sqlite3_errmsg(c->db));
 		return EXEC_LOST;
 	}
-	result = exec_unit(c, unit);
+	result = lite_exec(c, unit);
 	if (!savepoint || result == EXEC_LOST)
 		return result;
-	if ((result == EXEC_UNDO && conn_control(c, CONTROL_UNDO)) ||
-	    conn_control(c, CONTROL_RELEASE)) {
+	if ((result == EXEC_UNDO && lite_control(c, CONTROL_UNDO)) ||
+	    lite_control(c, CONTROL_RELEASE)) {
 		unit_outcome(unit, JD_DB_FAILED, sqlite3_errmsg(c->db));
 		return EXEC_LOST;
 	}
@@ -59,7 +59,7 @@ static enum exec_result run_undoable(struct conn *c, struct jd_unit *unit)
 }
 
 /* Runs the units of an open transaction; false when it was lost. */
-static bool run_members(struct conn *c, struct list *group)
+static bool run_members(struct lite *c, struct list *group)
 {
 	for (struct list *n = group->next; n != group; n = n->next) {
 		struct jd_unit *unit = container_of(n, struct jd_unit, node);
@@ -70,7 +70,7 @@ static bool run_members(struct conn *c, struct list *group)
 		(void)snprintf(reason, sizeof(reason), "%s",
 			       unit->reason[0] ? unit->reason
 					       : "a statement ended the transaction");
-		conn_rollback(c);
+		lite_rollback(c);
 		group_outcome(group, JD_DB_FAILED, reason);
 		return false;
 	}
@@ -85,7 +85,7 @@ static bool surely_not_committed(int rc)
 }
 
 /* A deferred constraint doesn't say whose it is: everybody again, alone. */
-static void run_each(struct conn *c, struct db *db, struct list *group)
+static void run_each(struct lite *c, struct db *db, struct list *group)
 {
 	struct list done = LIST_INIT(done);
 
@@ -95,18 +95,18 @@ static void run_each(struct conn *c, struct db *db, struct list *group)
 
 		list_remove(first);
 		list_append(&one, first);
-		writer_run(c, db, &one);
+		lite_run_group(c, db, &one);
 		list_splice(&done, &one);
 	}
 	list_splice(group, &done);
 }
 
-static void commit_failed(struct conn *c, struct db *db, struct list *group, int rc)
+static void commit_failed(struct lite *c, struct db *db, struct list *group, int rc)
 {
 	bool alone = group->next == group->prev;
 
 	if ((rc & 0xff) == SQLITE_CONSTRAINT) {
-		conn_rollback(c);
+		lite_rollback(c);
 		if (alone)
 			group_outcome(group, JD_DB_CONFLICT, NULL);
 		else
@@ -118,9 +118,9 @@ static void commit_failed(struct conn *c, struct db *db, struct list *group, int
 	}
 }
 
-void writer_run(struct conn *c, struct db *db, struct list *group)
+void lite_run_group(struct lite *c, struct db *db, struct list *group)
 {
-	int rc = conn_control(c, CONTROL_BEGIN_WRITE);
+	int rc = lite_control(c, CONTROL_BEGIN_WRITE);
 
 	if (rc) {
 		group_failed(c, group, JD_DB_FAILED, rc);
@@ -128,7 +128,7 @@ void writer_run(struct conn *c, struct db *db, struct list *group)
 	}
 	if (!run_members(c, group))
 		return;
-	rc = conn_control(c, CONTROL_COMMIT);
+	rc = lite_control(c, CONTROL_COMMIT);
 	if (rc)
 		commit_failed(c, db, group, rc);
 	else

@@ -40,7 +40,7 @@ static const char *const control_text[CONTROL_COUNT] = {
 
 /* -- opening -------------------------------------------------------------------- */
 
-int open_failed(const char *path, int saved_errno, struct db_error *ret_error)
+int lite_open_failed(const char *path, int saved_errno, struct db_error *ret_error)
 {
 	char copy[PATH_MAX];
 
@@ -64,7 +64,7 @@ static int make_file(const char *path, struct db_error *ret_error)
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return open_failed(path, errno, ret_error);
+		return lite_open_failed(path, errno, ret_error);
 	close(fd);
 	return 0;
 }
@@ -103,7 +103,7 @@ static int on_mode(void *arg, int n, char **values, char **names)
 	return 0;
 }
 
-static int use_wal(struct conn *c, const char *path, struct db_error *ret_error)
+static int use_wal(struct lite *c, const char *path, struct db_error *ret_error)
 {
 	bool wal = false;
 
@@ -117,7 +117,7 @@ static int use_wal(struct conn *c, const char *path, struct db_error *ret_error)
 	return 0;
 }
 
-static int prepare_control(struct conn *c)
+static int prepare_control(struct lite *c)
 {
 	for (int i = 0; i < CONTROL_COUNT; i++) {
 		int rc = sqlite3_prepare_v3(c->db, control_text[i], -1, SQLITE_PREPARE_PERSISTENT,
@@ -129,47 +129,47 @@ static int prepare_control(struct conn *c)
 	return 0;
 }
 
-static int configure(struct conn *c, enum conn_kind kind)
+static int configure(struct lite *c, enum lite_kind kind)
 {
 	sqlite3_extended_result_codes(c->db, 1);
 	sqlite3_busy_timeout(c->db, BUSY_MSEC);
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	return sqlite3_exec(c->db, kind == CONN_READER ? settings_reader : settings_writer, NULL,
+	return sqlite3_exec(c->db, kind == LITE_READER ? settings_reader : settings_writer, NULL,
 			    NULL, NULL);
 }
 
-static int open_steps(struct conn *c, const char *path, enum conn_kind kind,
+static int open_steps(struct lite *c, const char *path, enum lite_kind kind,
 		      struct db_error *ret_error)
 {
 	int flags = SQLITE_OPEN_NOMUTEX |
-		    (kind == CONN_READER ? SQLITE_OPEN_READONLY
+		    (kind == LITE_READER ? SQLITE_OPEN_READONLY
 					 : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	int err = 0;
 
 	if (sqlite3_open_v2(path, &c->db, flags, NULL) || configure(c, kind))
 		return sentence(path, c->db, ret_error);
-	if (kind == CONN_WRITER)
+	if (kind == LITE_WRITER)
 		err = use_wal(c, path, ret_error);
 	if (!err && prepare_control(c))
 		err = sentence(path, c->db, ret_error);
 	return err;
 }
 
-int conn_open(struct conn *c, const char *path, enum conn_kind kind, struct db_error *ret_error)
+int lite_open(struct lite *c, const char *path, enum lite_kind kind, struct db_error *ret_error)
 {
-	int err = kind == CONN_WRITER ? make_file(path, ret_error) : 0;
+	int err = kind == LITE_WRITER ? make_file(path, ret_error) : 0;
 
 	if (err)
 		return err;
 	err = open_steps(c, path, kind, ret_error);
 	if (err)
-		conn_close(c);
+		lite_close(c);
 	return err;
 }
 
-void conn_close(struct conn *c)
+void lite_close(struct lite *c)
 {
 	for (unsigned i = 0; i < c->n_prepared; i++) {
 		if (!c->prepared[i])
@@ -190,7 +190,7 @@ void conn_close(struct conn *c)
 
 /* -- statements ----------------------------------------------------------------- */
 
-int conn_control(struct conn *c, enum control what)
+int lite_control(struct lite *c, enum control what)
 {
 	int rc = sqlite3_step(c->control[what]);
 
@@ -198,15 +198,15 @@ int conn_control(struct conn *c, enum control what)
 	return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-bool conn_in_transaction(const struct conn *c)
+bool lite_in_transaction(const struct lite *c)
 {
 	return !sqlite3_get_autocommit(c->db);
 }
 
-void conn_rollback(struct conn *c)
+void lite_rollback(struct lite *c)
 {
-	if (c->db && conn_in_transaction(c))
-		conn_control(c, CONTROL_ROLLBACK);
+	if (c->db && lite_in_transaction(c))
+		lite_control(c, CONTROL_ROLLBACK);
 }
 
 /* "$7" -> 6; negative for anything else. */
@@ -244,7 +244,7 @@ static int map_slots(struct prepared *p)
 	return SQLITE_OK;
 }
 
-static void cache_reserve(struct conn *c, unsigned id)
+static void cache_reserve(struct lite *c, unsigned id)
 {
 	unsigned n = (id | 31) + 1;
 
@@ -255,7 +255,7 @@ static void cache_reserve(struct conn *c, unsigned id)
 	c->n_prepared = n;
 }
 
-static int prepare(struct conn *c, const struct statement *statement, struct prepared *p)
+static int prepare(struct lite *c, const struct statement *statement, struct prepared *p)
 {
 	const char *sql = stmt_sql(&statement->stmt, "sqlite");
 	const char *tail = "";
@@ -271,7 +271,7 @@ static int prepare(struct conn *c, const struct statement *statement, struct pre
 	return map_slots(p);
 }
 
-int conn_prepare(struct conn *c, const struct statement *statement, struct prepared **ret_prepared)
+int lite_prepare(struct lite *c, const struct statement *statement, struct prepared **ret_prepared)
 {
 	struct prepared *p;
 	int rc;

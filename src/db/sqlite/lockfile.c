@@ -37,7 +37,7 @@ static int write_pid(int fd)
 	return 0;
 }
 
-int lock_file(const char *path, int *ret_fd, struct db_error *ret_error)
+int lite_lock_file(const char *path, int *ret_fd, struct db_error *ret_error)
 {
 	char name[4096];
 	int n = snprintf(name, sizeof(name), "%s.lock", path);
@@ -47,7 +47,7 @@ int lock_file(const char *path, int *ret_fd, struct db_error *ret_error)
 		return db_fail(ret_error, -JD_ECONF, "the path of the database is too long");
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return open_failed(errno == ENOENT ? path : name, errno, ret_error);
+		return lite_open_failed(errno == ENOENT ? path : name, errno, ret_error);
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		int err = errno == EWOULDBLOCK ? refuse(fd, path, ret_error)
 					       : db_fail(ret_error, -JD_EDB, "cannot lock %s: %s",

@@ -31,7 +31,7 @@ struct sqlite;
 struct lane {
 	struct sqlite *sqlite;
 	const char *name; /* of the thread */
-	enum conn_kind kind;
+	enum lite_kind kind;
 	bool started; /* home thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -39,7 +39,7 @@ struct lane {
 	struct list queue; /* lock */
 	bool stop;         /* lock */
 	/* The thread's; the writer's also serves scripts, under conn_lock. */
-	struct conn conn;
+	struct lite conn;
 };
 
 struct sqlite {
@@ -57,7 +57,7 @@ struct sqlite {
 static void write_group(struct lane *lane, struct list *group)
 {
 	pthread_mutex_lock(&lane->sqlite->conn_lock);
-	writer_run(&lane->conn, lane->sqlite->db, group);
+	lite_run_group(&lane->conn, lane->sqlite->db, group);
 	pthread_mutex_unlock(&lane->sqlite->conn_lock);
 	db_done_list(lane->sqlite->db, group);
 }
@@ -66,7 +66,7 @@ static int reader_ready(struct lane *lane, struct jd_unit *unit)
 {
 	struct db_error error;
 
-	if (lane->conn.db || !conn_open(&lane->conn, lane->sqlite->path, lane->kind, &error))
+	if (lane->conn.db || !lite_open(&lane->conn, lane->sqlite->path, lane->kind, &error))
 		return 0;
 	unit_outcome(unit, JD_DB_FAILED, error.text);
 	return -JD_EDB;
@@ -75,17 +75,17 @@ static int reader_ready(struct lane *lane, struct jd_unit *unit)
 /* Several statements see one state of the database: a transaction around them. */
 static void read_unit(struct lane *lane, struct jd_unit *unit, bool begin)
 {
-	struct conn *c = &lane->conn;
+	struct lite *c = &lane->conn;
 	int rc = 0;
 
 	if (reader_ready(lane, unit))
 		return;
-	if ((begin || unit->count > 1) && !conn_in_transaction(c))
-		rc = conn_control(c, CONTROL_BEGIN_READ);
+	if ((begin || unit->count > 1) && !lite_in_transaction(c))
+		rc = lite_control(c, CONTROL_BEGIN_READ);
 	if (rc)
 		unit_outcome(unit, JD_DB_FAILED, sqlite3_errmsg(c->db));
-	else if (exec_unit(c, unit) == EXEC_LOST)
-		conn_rollback(c);
+	else if (lite_exec(c, unit) == EXEC_LOST)
+		lite_rollback(c);
 }
 
 /*
@@ -105,7 +105,7 @@ static void read_group(struct lane *lane, struct list *group)
 		list_remove(first);
 		read_unit(lane, unit, share);
 		if (!share || list_empty(group))
-			conn_rollback(&lane->conn);
+			lite_rollback(&lane->conn);
 		db_done(lane->sqlite->db, unit);
 	}
 }
@@ -135,7 +135,7 @@ static void *lane_main(void *arg)
 	role_take(ROLE_DB);
 	log_thread_name(lane->name);
 	for (take_group(lane, &group); !list_empty(&group); take_group(lane, &group)) {
-		if (lane->kind == CONN_READER)
+		if (lane->kind == LITE_READER)
 			read_group(lane, &group);
 		else
 			write_group(lane, &group);
@@ -163,7 +163,7 @@ static int lane_start(struct lane *lane)
 	return err ? -JD_EIO : 0;
 }
 
-static void lane_init(struct lane *lane, struct sqlite *s, const char *name, enum conn_kind kind,
+static void lane_init(struct lane *lane, struct sqlite *s, const char *name, enum lite_kind kind,
 		      jd_usec long_limit)
 {
 	lane->sqlite = s;
@@ -185,7 +185,7 @@ static void lane_close(struct lane *lane)
 	pthread_mutex_unlock(&lane->lock);
 	if (lane->started)
 		pthread_join(lane->thread, NULL);
-	conn_close(&lane->conn);
+	lite_close(&lane->conn);
 	pthread_cond_destroy(&lane->wake);
 	pthread_mutex_destroy(&lane->lock);
 }
@@ -220,11 +220,11 @@ static int open_writer(struct sqlite *s, struct db_error *ret_error)
 	int err;
 
 	if (!s->memory) {
-		err = lock_file(s->path, &s->lock_fd, ret_error);
+		err = lite_lock_file(s->path, &s->lock_fd, ret_error);
 		if (err)
 			return err;
 	}
-	err = conn_open(&s->writer.conn, s->path, s->writer.kind, ret_error);
+	err = lite_open(&s->writer.conn, s->path, s->writer.kind, ret_error);
 	if (!err && lane_start(&s->writer))
 		err = db_fail(ret_error, -JD_EDB, "cannot start a thread for the database");
 	return err;
@@ -249,9 +249,9 @@ static int sqlite_open_state(struct db *db, const struct db_settings *settings, 
 	s->path = jd_strdup(jd_cstr(settings->path));
 	s->memory = !strcmp(s->path, ":memory:");
 	pthread_mutex_init(&s->conn_lock, NULL);
-	lane_init(&s->writer, s, "jd-db-w", s->memory ? CONN_MEMORY : CONN_WRITER, limit);
-	lane_init(&s->reader, s, "jd-db-r", CONN_READER, limit);
-	lane_init(&s->searcher, s, "jd-db-l", CONN_READER, limit);
+	lane_init(&s->writer, s, "jd-db-w", s->memory ? LITE_MEMORY : LITE_WRITER, limit);
+	lane_init(&s->reader, s, "jd-db-r", LITE_READER, limit);
+	lane_init(&s->searcher, s, "jd-db-l", LITE_READER, limit);
 	err = open_writer(s, ret_error);
 	if (err) {
 		sqlite_close_state(s);
@@ -286,7 +286,7 @@ static int sqlite_script(void *state, const struct db_script *script, struct db_
 	int err;
 
 	pthread_mutex_lock(&s->conn_lock);
-	err = script_run(&s->writer.conn, script, ret_error);
+	err = lite_script(&s->writer.conn, script, ret_error);
 	pthread_mutex_unlock(&s->conn_lock);
 	return err;
 }
@@ -298,7 +298,7 @@ static int sqlite_version(void *state, const char *component, unsigned *ret_vers
 	int err;
 
 	pthread_mutex_lock(&s->conn_lock);
-	err = script_version(&s->writer.conn, component, ret_version, ret_error);
+	err = lite_version(&s->writer.conn, component, ret_version, ret_error);
 	pthread_mutex_unlock(&s->conn_lock);
 	return err;
 }
