@@ -37,9 +37,9 @@ enum stream_msg {
 /* Strings stand behind the struct, in its own allocation (mem_free frees all). */
 struct auth_ask {
 	enum { AUTH_KEYS, AUTH_PASSWORD } what;
-	enum crypto_hash hash; /* AUTH_KEYS: which SCRAM hash */
-	struct jd_str host;    /* prepared */
-	struct jd_str name;    /* prepared local part */
+	enum crypto_hash hash;  /* AUTH_KEYS: which SCRAM hash */
+	struct jd_str host;     /* prepared */
+	struct jd_str name;     /* prepared local part */
 	struct jd_str password; /* AUTH_PASSWORD; prepared; wiped by auth_ask_free() */
 	struct jd_str peer;
 };
@@ -56,12 +56,12 @@ struct bind_ask {
 	uint64_t owner;         /* the account's number, from the auth_answer */
 	struct jd_str resource; /* prepared; len 0: the server chooses */
 	struct jd_str iq_id;
-	struct jd_str lang;     /* of the stream; len 0: none */
+	struct jd_str lang; /* of the stream; len 0: none */
 	struct jd_str peer;
-	bool framed;            /* WebSocket: stanzas carry their xmlns */
+	bool framed; /* WebSocket: stanzas carry their xmlns */
 	bool secure;
-	const char *transport;  /* static: "tcp", "tls", "ws", "wss" */
-	const char *mechanism;  /* static */
+	const char *transport; /* static: "tcp", "tls", "ws", "wss" */
+	const char *mechanism; /* static */
 };
 
 /* -- outward: piece.op of control pieces --------------------------------------------- */
@@ -84,7 +84,7 @@ struct auth_answer {
 		AUTH_REFUSED,   /* PASSWORD: wrong, or no such account */
 		AUTH_TEMPORARY, /* the database does not answer: temporary-auth-failure */
 	} status;
-	uint64_t owner;         /* 0: nobody; SCRAM then fails at its end */
+	uint64_t owner; /* 0: nobody; SCRAM then fails at its end */
 	unsigned iterations;
 	size_t salt_len;
 	uint8_t salt[AUTH_SALT_MAX];
@@ -101,21 +101,22 @@ struct stream_error {
 /* -- settings: an immutable snapshot ---------------------------------------------------- */
 
 struct stream_host {
-	struct jd_str name;     /* prepared */
-	struct jd_str features; /* canonical XML of what modules advertise after login (rosterver...) */
+	struct jd_str name; /* prepared */
+	struct jd_str
+		features; /* canonical XML of what modules advertise after login (rosterver...) */
 };
 
 struct stream_settings {
 	struct shared shared; /* first */
 	const struct stream_host *hosts;
 	size_t n_hosts;
-	bool allow_plaintext;      /* login without TLS */
-	unsigned mechanisms;       /* bits of enum sasl_mechanism that the operator allows */
+	bool allow_plaintext; /* login without TLS */
+	unsigned mechanisms;  /* bits of enum sasl_mechanism that the operator allows */
 	struct scan_limits before, after;
 	size_t body_chars;
-	jd_usec login_deadline;    /* absolute, from accept to bind; default 30 s */
+	jd_usec login_deadline; /* absolute, from accept to bind; default 30 s */
 	unsigned max_auth_failures;
-	jd_usec park_after;        /* idle this long: the parser goes; 0: never */
+	jd_usec park_after; /* idle this long: the parser goes; 0: never */
 };
 
 /* NULL when not served. Any thread. */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The end of what travels between negotiation and logic: whatever held a secret
+ * is wiped.
+ */
+#include "stream/stream.h"
+#include "util/mem.h"
+
+void auth_ask_free(struct auth_ask *ask)
+{
+	if (!ask)
+		return;
+	if (ask->password.len)
+		crypto_wipe((void *)(uintptr_t)ask->password.p, ask->password.len);
+	mem_free(ask);
+}
+
+void auth_answer_free(void *answer)
+{
+	if (answer)
+		crypto_wipe(answer, sizeof(struct auth_answer));
+	mem_free(answer);
+}

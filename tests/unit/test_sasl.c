@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * SASL: the names of mechanisms and conditions, and PLAIN.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "stream/sasl/sasl_priv.h"
+#include "util/mem.h"
+
+#define HOST JD_STR("localhost")
+#define PEER JD_STR("192.0.2.1")
+
+static void test_names(void **state)
+{
+	static const char *const none[] = {
+		"", "plain", "PLAIN ", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM", "EXTERNAL"};
+	enum sasl_mechanism m;
+
+	(void)state;
+	for (unsigned i = 0; i < SASL_MECHANISM_COUNT; i++) {
+		const char *name = sasl_name((enum sasl_mechanism)i);
+
+		assert_int_equal(sasl_find(jd_cstr(name), &m), 0);
+		assert_int_equal(m, i);
+	}
+	for (size_t i = 0; i < JD_ARRAY_SIZE(none); i++)
+		assert_int_equal(sasl_find(jd_cstr(none[i]), &m), -JD_ENOENT);
+	assert_string_equal(sasl_condition_name(SASL_ABORTED), "aborted");
+	assert_string_equal(sasl_condition_name(SASL_TEMPORARY_AUTH_FAILURE),
+			    "temporary-auth-failure");
+}
+
+struct plain_case {
+	struct jd_str message;
+	int condition; /* -1: asks */
+	const char *name, *password;
+};
+
+static const struct plain_case cases[] = {
+	{JD_STR("\0user\0pencil"), -1, "user", "pencil"},
+	{JD_STR("user@localhost\0user\0pencil"), -1, "user", "pencil"},
+	{JD_STR("USER@Localhost\0User\0pencil"), -1, "user", "pencil"},
+	{JD_STR("\0\u00dcml\u00e4ut\0p\u00e4ssw\u00f6rd"), -1, "\u00fcml\u00e4ut",
+	 "p\u00e4ssw\u00f6rd"},
+	{JD_STR("\0user\0two words"), -1, "user", "two words"},
+	{JD_STR("\0user\0a\u3000b"), -1, "user", "a b"}, /* OpaqueString */
+	{JD_STR("\0a,b=c\0p"), -1, "a,b=c", "p"},
+	{JD_STR(""), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("user"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("user\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\0user\0pencil\0"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\0user\0pencil\0x"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\0\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\0user\0"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\0\0"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\0\xff\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\xff\0user\0pencil"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\0user\0\xc0\x80"), SASL_MALFORMED_REQUEST, NULL, NULL},
+	{JD_STR("\0a b\0pencil"), SASL_NOT_AUTHORIZED, NULL, NULL},
+	{JD_STR("\0a@localhost\0pencil"), SASL_NOT_AUTHORIZED, NULL, NULL},
+	{JD_STR("\0user\0a\tb"), SASL_NOT_AUTHORIZED, NULL, NULL},
+	{JD_STR("other@localhost\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL},
+	{JD_STR("user@example.test\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL},
+	{JD_STR("user@localhost/x\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL},
+	{JD_STR("user\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL},
+	{JD_STR("@\0user\0pencil"), SASL_INVALID_AUTHZID, NULL, NULL},
+};
+
+static void check(const struct plain_case *c, size_t i)
+{
+	struct sasl *s = sasl_new(SASL_PLAIN, HOST, PEER);
+	enum sasl_step step = sasl_message(s, c->message);
+
+	if (step != (c->condition < 0 ? SASL_ASK : SASL_FAILURE))
+		fail_msg("case %zu: step %d", i, step);
+	if (c->condition >= 0 && s->condition != (enum sasl_condition)c->condition)
+		fail_msg("case %zu: %s", i, sasl_condition_name(s->condition));
+	if (c->condition < 0) {
+		assert_int_equal(s->ask->what, AUTH_PASSWORD);
+		assert_true(jd_str_is(s->ask->name, c->name));
+		assert_true(jd_str_is(s->ask->password, c->password));
+		assert_true(jd_str_eq(s->ask->host, HOST));
+		assert_true(jd_str_eq(s->ask->peer, PEER));
+		assert_string_equal(s->name, c->name);
+	}
+	sasl_free(s);
+}
+
+static void test_plain_messages(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(cases); i++)
+		check(&cases[i], i);
+}
+
+static void test_long_fields(void **state)
+{
+	char text[2200];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	/* 1023 bytes are the longest name and the longest password. */
+	for (size_t name = 1023; name <= 1024; name++) {
+		for (size_t password = 1023; password <= 1024; password++) {
+			struct sasl *s = sasl_new(SASL_PLAIN, HOST, PEER);
+			bool fits = name == 1023 && password == 1023;
+
+			text[0] = text[1 + name] = '\0';
+			assert_int_equal(
+				sasl_message(s, (struct jd_str){text, 2 + name + password}),
+				fits ? SASL_ASK : SASL_FAILURE);
+			sasl_free(s);
+			text[1 + name] = 'x';
+		}
+	}
+}
+
+static void test_plain_answers(void **state)
+{
+	static const struct {
+		int status;
+		uint64_t owner;
+		int condition; /* -1: success */
+	} answers[] = {
+		{AUTH_GIVEN, 5, -1},
+		{AUTH_GIVEN, 0, SASL_NOT_AUTHORIZED},
+		{AUTH_REFUSED, 0, SASL_NOT_AUTHORIZED},
+		{AUTH_REFUSED, 5, SASL_NOT_AUTHORIZED},
+		{AUTH_TEMPORARY, 0, SASL_TEMPORARY_AUTH_FAILURE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(answers); i++) {
+		struct sasl *s = sasl_new(SASL_PLAIN, HOST, PEER);
+		struct auth_answer a = {.status = answers[i].status, .owner = answers[i].owner};
+
+		/* No initial response: an empty challenge. */
+		assert_int_equal(sasl_message(s, JD_STR_NULL), SASL_CHALLENGE);
+		assert_int_equal(s->out_len, 0);
+		assert_int_equal(sasl_message(s, JD_STR("\0user\0pencil")), SASL_ASK);
+		auth_ask_free(s->ask);
+		s->ask = NULL;
+		if (answers[i].condition < 0) {
+			assert_int_equal(sasl_answer(s, &a), SASL_SUCCESS);
+			assert_int_equal(s->owner, 5);
+			assert_int_equal(s->out_len, 0);
+		} else {
+			assert_int_equal(sasl_answer(s, &a), SASL_FAILURE);
+			assert_int_equal(s->condition, answers[i].condition);
+			assert_int_equal(s->owner, 0);
+		}
+		sasl_free(s);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_plain_messages),
+		cmocka_unit_test(test_long_fields),
+		cmocka_unit_test(test_plain_answers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
