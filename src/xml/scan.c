@@ -219,7 +219,7 @@ enum scan_error scan_resume(struct scan *s)
 	kept = take_kept(s, &in_parser);
 	s->running = true;
 	done = resume_parser(s, in_parser);
-	if (!s->error)
+	if (!s->error && kept.len > done)
 		scan_consume(s, kept.p + done, kept.len - done);
 	buf_free(&kept);
 	return leave(s);
