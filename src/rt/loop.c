@@ -197,7 +197,8 @@ static void poll_events(struct loop *loop, bool block)
 	loop->polling = true;
 	if (sleep)
 		set_wait_end(loop);
-	event_base_loop(loop->base, sleep ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+	/* ONCE in either case: without it libevent polls again as long as anything is ready. */
+	event_base_loop(loop->base, sleep ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	awake(loop);
 	if (sleep)
 		evtimer_del(&loop->wait_end);
