@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * The configuration, read: jackdaw.conf through libconfuse, checked against
- * tables (type, range, default, help, owner).
+ * tables (type, range, default, help).
  *
- * Two passes: the first ignores unknown names and finds the modules that the
- * hosts list; they are opened, and the second pass is strict against their
- * option tables too.  Every mistake is said with file, line, what was found, what
- * is accepted, and the nearest known name; all mistakes are collected before
- * giving up.  Reading it changes nothing in the server.
+ * First the whole file is read, whatever its names (conf_read.c); then the
+ * modules that the hosts list are opened, and everything is judged strictly,
+ * against the server's tables (conf_table.c) and those of the modules.  Every
+ * mistake is said with file, line, what was found, what is accepted, and the nearest
+ * known name; all mistakes are collected before giving up.  Reading it changes
+ * nothing in the server.
  */
 #pragma once
 
@@ -17,26 +18,27 @@
 
 struct conf_listen {
 	const char *kind; /* "c2s", "c2s-tls", "http", "https" */
-	const char *name; /* the same, or the second word given in the file */
+	const char *name; /* the title of its section; without a `kind` inside it is one */
 	const char *address;
-	uint16_t port;
+	int64_t port;
 	int64_t max_per_address;
+	int kind_number; /* place in c2s, c2s-tls, http, https */
 };
 
 struct conf_host {
-	const char *name;             /* prepared */
+	const char *name;              /* prepared */
 	const char *certificate, *key; /* absolute paths; NULL: no TLS for it */
-	const char **modules;         /* ends with NULL; in the order of their start */
+	const char **modules;          /* ends with NULL; as in the file */
 	/* Instance data for each of modules: allocated by module->data_size, options filled in.
-	 * The instance takes it over. */
+	 * The instance takes it over and leaves NULL. Texts in it live as long as the conf. */
 	void **module_data;
 };
 
 struct conf {
 	const char *file;
 	const char *run_dir;
-	unsigned io_threads, workers;
-	int64_t max_connections;      /* per I/O thread */
+	int64_t io_threads, workers;
+	int64_t max_connections; /* per I/O thread */
 	struct log_settings log;
 	struct conf_host *hosts;
 	size_t n_hosts;
@@ -44,9 +46,10 @@ struct conf {
 	size_t n_listens;
 	struct {
 		const char *driver, *path;
+		int driver_number;
 	} database;
 	struct {
-		const char *socket;   /* absolute path */
+		const char *socket; /* absolute path */
 		int64_t mode;
 	} control;
 	struct {
@@ -61,13 +64,16 @@ struct conf {
 		jd_usec park_after;
 	} limits;
 	const char *module_dir, *schema_dir;
-	struct jd_arena *arena;       /* holds all of it */
+	struct jd_arena *arena; /* holds all of it */
 };
 
-/* How conf.c asks for a module's descriptor; NULL with a sentence in err. */
-typedef const struct jd_module *(*conf_module_fn)(const char *name, char *err, size_t err_size);
+/* How conf.c asks for a module's descriptor (conf->module_dir is set by then); NULL with a
+ * sentence in err. */
+typedef const struct jd_module *(*conf_module_fn)(const struct conf *conf, const char *name,
+						  char *err, size_t err_size);
 
-/* Mistakes are reported through report(line), one sentence each. -JD_ECONF. */
+/* Mistakes are reported through report(line), one sentence each, in the order of lines. -JD_ECONF.
+ */
 int conf_load(const char *file, conf_module_fn modules, void (*report)(const char *line, void *arg),
 	      void *arg, struct conf **ret_conf) JD_MUST_USE;
 void conf_free(struct conf *conf);
@@ -76,8 +82,8 @@ void conf_free(struct conf *conf);
 struct conf_doc {
 	const char *section; /* "" top level, "log", "host", "listen" ... */
 	const char *name;
-	const char *type;    /* "size", "time" ... */
-	const char *fallback;
+	const char *type;     /* "size", "time" ... */
+	const char *fallback; /* NULL: none */
 	const char *help;
 };
 const struct conf_doc *conf_docs(size_t *ret_n);

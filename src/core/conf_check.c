@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What one option cannot know by itself: paths, files that must be there,
+ * listeners that get in each other's way.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/conf_judge.h"
+
+static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", NULL};
+static const int64_t kind_ports[] = {5222, 5223, 5280, 5443};
+enum { KIND_C2S, KIND_C2S_TLS, KIND_HTTP, KIND_HTTPS };
+
+/* -- paths --------------------------------------------------------------------------- */
+
+static void absolute(struct judge *j, const char **path)
+{
+	if (*path && (*path)[0] != '/')
+		*path = jd_arena_printf(j->arena, "%s/%s", j->conf->run_dir, *path).p;
+}
+
+static int section_line(const struct conf_node *top, const char *section, const char *option)
+{
+	for (const struct conf_node *n = top->kids; n; n = n->next)
+		if (n->section && strcmp(n->name, section) == 0)
+			return node_line(n, option);
+	return 0;
+}
+
+static void check_dir(struct judge *j, int line, const char *option, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		mistake(j, line, "'%s': %s: %s", option, path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		mistake(j, line, "'%s': %s is not a folder", option, path);
+}
+
+static void from_environment(const char *name, const char **value)
+{
+	const char *text = getenv(name);
+
+	if (text && *text)
+		*value = text;
+}
+
+static void check_paths(struct judge *j, const struct conf_node *top)
+{
+	struct conf *c = j->conf;
+	const struct conf_node *run_dir = node_option(top, "run_dir");
+
+	if (c->run_dir[0] != '/') {
+		mistake(j, run_dir ? run_dir->line : 0, "'run_dir' must begin with '/', not '%s'",
+			c->run_dir);
+		return;
+	}
+	check_dir(j, run_dir ? run_dir->line : 0, "run_dir", c->run_dir);
+	from_environment("JACKDAW_MODULE_DIR", &c->module_dir);
+	from_environment("JACKDAW_SCHEMA_DIR", &c->schema_dir);
+	absolute(j, &c->schema_dir);
+	check_dir(j, node_line(top, "schema_dir"), "schema_dir", c->schema_dir);
+	absolute(j, &c->database.path);
+	absolute(j, &c->control.socket);
+	if (strlen(c->control.socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		mistake(j, section_line(top, "control", "socket"),
+			"'socket' in control is too long: the path of a socket has 107 bytes at "
+			"most");
+}
+
+/* -- certificates ---------------------------------------------------------------------- */
+
+static void check_file(struct judge *j, const struct judged_host *jh, const char *option,
+		       const char *path)
+{
+	struct stat st;
+
+	if (access(path, R_OK) < 0 || stat(path, &st) < 0)
+		mistake(j, node_line(jh->node, option), "'%s' in host: %s: %s", option, path,
+			strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		mistake(j, node_line(jh->node, option), "'%s' in host: %s is not a file", option,
+			path);
+}
+
+static void check_certificates(struct judge *j, const struct judged_host *jh)
+{
+	struct conf_host *h = jh->host;
+
+	if (!h->certificate != !h->key) {
+		mistake(j, jh->node->line, "host '%s' has a %s but no %s", h->name,
+			h->key ? "key" : "certificate", h->key ? "certificate" : "key");
+		return;
+	}
+	if (!h->certificate || j->conf->run_dir[0] != '/')
+		return;
+	absolute(j, &h->certificate);
+	absolute(j, &h->key);
+	check_file(j, jh, "certificate", h->certificate);
+	check_file(j, jh, "key", h->key);
+}
+
+/* -- listeners ---------------------------------------------------------------------------- */
+
+static bool is_loopback(const char *address)
+{
+	return strcmp(address, "localhost") == 0 || strcmp(address, "127.0.0.1") == 0 ||
+	       strcmp(address, "::1") == 0;
+}
+
+static bool same_place(const char *a, const char *b)
+{
+	if (strcmp(a, b) == 0 || strcmp(a, "*") == 0 || strcmp(b, "*") == 0)
+		return true;
+	return (strcmp(a, "localhost") == 0 && is_loopback(b)) ||
+	       (strcmp(b, "localhost") == 0 && is_loopback(a));
+}
+
+static void listen_kind(struct judge *j, struct conf_listen *l, const struct conf_node *n)
+{
+	for (int i = 0; kinds[i] && l->kind_number < 0; i++)
+		if (strcmp(kinds[i], l->name) == 0)
+			l->kind_number = i;
+	/* A wrong kind has been named already. */
+	if (l->kind_number < 0 && !node_option(n, "kind"))
+		mistake(j, n->line,
+			"listen '%s' needs a 'kind', unless its name is one: c2s, c2s-tls, http or "
+			"https%s",
+			l->name, near_name(j, l->name, kinds));
+	if (l->kind_number < 0)
+		return;
+	l->kind = kinds[l->kind_number];
+	if (l->port < 0 && !node_option(n, "port"))
+		l->port = kind_ports[l->kind_number];
+}
+
+static bool any_certificate(const struct judge *j)
+{
+	for (size_t i = 0; i < j->n_hosts; i++)
+		if (j->hosts[i].host->certificate)
+			return true;
+	return false;
+}
+
+static void check_listen(struct judge *j, size_t i)
+{
+	struct conf_listen *l = &j->conf->listens[i];
+	int line = j->listens[i]->line;
+
+	listen_kind(j, l, j->listens[i]);
+	if ((l->kind_number == KIND_C2S_TLS || l->kind_number == KIND_HTTPS) && !any_certificate(j))
+		mistake(j, line, "listen '%s' needs a certificate, and no host has one", l->name);
+	for (size_t k = 0; k < i; k++) {
+		const struct conf_listen *other = &j->conf->listens[k];
+
+		if (strcmp(other->name, l->name) == 0)
+			mistake(j, line, "listen '%s' is there twice; the first one is in line %d",
+				l->name, j->listens[k]->line);
+		else if (l->port > 0 && l->port == other->port &&
+			 same_place(l->address, other->address))
+			mistake(j, node_line(j->listens[i], "port"),
+				"port %d in listen '%s' is taken by listen '%s' in line %d",
+				(int)l->port, l->name, other->name, j->listens[k]->line);
+	}
+}
+
+void judge_all(struct judge *j, const struct conf_node *top)
+{
+	static const char *const drivers[] = {"sqlite"};
+
+	check_paths(j, top);
+	j->conf->database.driver = drivers[j->conf->database.driver_number];
+	for (size_t i = 0; i < j->n_hosts; i++)
+		check_certificates(j, &j->hosts[i]);
+	for (size_t i = 0; i < j->conf->n_listens; i++)
+		check_listen(j, i);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The options of the server itself.  jackdaw.conf(5) says the same in more words.
+ */
+#include "core/conf_table.h"
+#include "core/conf_value.h"
+#include "util/mem.h"
+
+#define KILO 1024LL
+#define MEGA (1024 * KILO)
+#define SEC  1000000LL
+#define DAY  (86400 * SEC)
+
+static const char *const levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const formats[] = {"text", "json", NULL};
+static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", NULL};
+static const char *const drivers[] = {"sqlite", NULL};
+static const char *const mechanisms[] = {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL};
+
+static const struct jd_option top_options[] = {
+	JD_OPT_TEXT("run_dir", struct conf, run_dir, JD_RUN_DIR,
+		    "Folder of what the server writes; other paths are relative to it."),
+	JD_OPT_INT("io_threads", struct conf, io_threads, "1", 0, 64,
+		   "Threads that own the connections; 0: everything on one thread."),
+	JD_OPT_INT("workers", struct conf, workers, "2", 1, 64,
+		   "Threads for password hashing and other costly work."),
+	JD_OPT_INT("max_connections", struct conf, max_connections, "50000", 1, 1000000,
+		   "Connections that each I/O thread takes; more are closed at once."),
+	JD_OPT_TEXT("module_dir", struct conf, module_dir, JD_MODULE_DIR,
+		    "Folders of modules, separated by colons; JACKDAW_MODULE_DIR comes first."),
+	JD_OPT_TEXT("schema_dir", struct conf, schema_dir, JD_SCHEMA_DIR,
+		    "Folder of the database tables; JACKDAW_SCHEMA_DIR comes first."),
+	JD_OPT_END,
+};
+
+static const struct jd_option log_options[] = {
+	JD_OPT_CHOICE("level", struct conf, log.level, "info", levels,
+		      "How much is written: this level and those before it."),
+	JD_OPT_CHOICE("format", struct conf, log.format, "text", formats,
+		      "Lines for people, or a JSON object in each line."),
+	JD_OPT_END,
+};
+
+static const struct jd_option host_options[] = {
+	JD_OPT_TEXT("certificate", struct conf_host, certificate, NULL,
+		    "File with the certificate and its chain (PEM); without it there is no TLS."),
+	JD_OPT_TEXT("key", struct conf_host, key, NULL, "File with the private key (PEM)."),
+	JD_OPT_LIST("modules", struct conf_host, modules,
+		    "roster presence message disco ping version time", "What the host offers."),
+	JD_OPT_END,
+};
+
+static const struct jd_option listen_options[] = {
+	JD_OPT_CHOICE("kind", struct conf_listen, kind_number, NULL, kinds,
+		      "What is spoken there; default: the listener's name."),
+	JD_OPT_TEXT("address", struct conf_listen, address, "*",
+		    "A numeric address, \"localhost\" (both loopbacks), or \"*\" (all)."),
+	JD_OPT_INT("port", struct conf_listen, port, NULL, 0, 65535,
+		   "TCP port; 0: the system chooses. Default: 5222, 5223, 5280, 5443 by kind."),
+	JD_OPT_INT("max_per_address", struct conf_listen, max_per_address, "0", 0, 1000000,
+		   "Connections of one peer address (/64 for IPv6); 0: no bound."),
+	JD_OPT_END,
+};
+
+static const struct jd_option database_options[] = {
+	JD_OPT_CHOICE("driver", struct conf, database.driver_number, "sqlite", drivers,
+		      "Kind of database."),
+	JD_OPT_TEXT("path", struct conf, database.path, "jackdaw.db", "File of the database."),
+	JD_OPT_END,
+};
+
+static const struct jd_option control_options[] = {
+	JD_OPT_TEXT("socket", struct conf, control.socket, "jackdaw.sock",
+		    "Unix socket of jackdawctl."),
+	JD_OPT_INT("mode", struct conf, control.mode, "0660", 0, 0777,
+		   "Its permissions, in octal with a leading 0: who may use it."),
+	JD_OPT_END,
+};
+
+static const struct jd_option auth_options[] = {
+	JD_OPT_BOOL("allow_plaintext", struct conf, auth.allow_plaintext, "false",
+		    "Logins over connections without TLS: only for tests on loopback."),
+	JD_OPT_INT("scram_iterations", struct conf, auth.scram_iterations, "10000", 4096, 10000000,
+		   "Rounds of PBKDF2 for new passwords."),
+	{JD_OPTION_LIST, "mechanisms", offsetof(struct conf, auth.mechanisms),
+	 "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN", 0, 0, mechanisms, "SASL mechanisms that are offered."},
+	JD_OPT_TIME("login_deadline", struct conf, auth.login_deadline, "30s", 1 * SEC, 600 * SEC,
+		    "From the connection to the bound session, whatever is sent meanwhile."),
+	JD_OPT_INT("max_failures", struct conf, auth.max_failures, "5", 1, 100,
+		   "Failed logins after which a stream is closed."),
+	JD_OPT_END,
+};
+
+static const struct jd_option limits_options[] = {
+	JD_OPT_SIZE("stanza_bytes", struct conf, limits.stanza_bytes, "1M", 10000, 16 * MEGA,
+		    "Size of a stanza after login."),
+	JD_OPT_SIZE("stanza_bytes_before_login", struct conf, limits.stanza_bytes_before_login,
+		    "10000", 10000, 64 * KILO, "Size of an element before login."),
+	JD_OPT_INT("body_chars", struct conf, limits.body_chars, "99999", 1, 10000000,
+		   "Characters in the body of a message."),
+	JD_OPT_TIME("park_after", struct conf, limits.park_after, "30s", 0, 1 * DAY,
+		    "A connection that is idle so long gives its parser back; 0: never."),
+	JD_OPT_END,
+};
+
+const struct conf_section conf_sections[] = {
+	{"", false, "At the top of the file.", top_options},
+	{"log", false, "What is written to standard error.", log_options},
+	{"host", true, "A domain that is served; its name is the title.", host_options},
+	{"listen", true, "A listening socket; its name is the title.", listen_options},
+	{"database", false, "Where accounts and everything else are kept.", database_options},
+	{"control", false, "The socket of jackdawctl.", control_options},
+	{"auth", false, "Logins.", auth_options},
+	{"limits", false, "Bounds.", limits_options},
+};
+const size_t conf_n_sections = JD_ARRAY_SIZE(conf_sections);
+
+const struct conf_section *conf_section_find(const char *name)
+{
+	for (size_t i = 0; i < conf_n_sections; i++)
+		if (strcmp(conf_sections[i].name, name) == 0)
+			return &conf_sections[i];
+	return NULL;
+}
+
+#define MAX_DOCS 64
+
+const struct conf_doc *conf_docs(size_t *ret_n)
+{
+	static struct conf_doc docs[MAX_DOCS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf_n_sections; i++) {
+		for (const struct jd_option *o = conf_sections[i].options; o->kind != JD_OPTION_END;
+		     o++) {
+			JD_ASSERT(n < MAX_DOCS);
+			docs[n++] = (struct conf_doc){
+				conf_sections[i].name, o->name, conf_kind_name(o->kind),
+				o->fallback,           o->help,
+			};
+		}
+	}
+	*ret_n = n;
+	return docs;
+}
