@@ -66,6 +66,7 @@ def shared_server(request, tmp_path_factory):
 
 @pytest.fixture
 def server(shared_server):
+    shared_server.revive()
     yield shared_server
     shared_server.check()
 
@@ -81,6 +82,7 @@ def shared_strict_server(request, tmp_path_factory):
 
 @pytest.fixture
 def strict_server(shared_strict_server):
+    shared_strict_server.revive()
     yield shared_strict_server
     shared_strict_server.check()
 

@@ -119,6 +119,9 @@ class Log:
     def finish(self):
         self._thread.join(DEADLINE)
 
+    def whole(self):
+        return "\n".join(line.text for line in self.lines)
+
     def tail(self, count=40):
         return "\n".join(line.text for line in self.lines[-count:])
 
@@ -203,6 +206,7 @@ class Server:
         self.process = None
         self.listeners = {}
         self._announced = []
+        self._last_log = None
         self._checked = 0
         if io_threads is None:
             io_threads = int(os.environ.get("JACKDAW_IO_THREADS", "2"))
@@ -277,8 +281,8 @@ class Server:
         code = process.exited()
         assert code is not None, "the server is still running:\n" + process.log.tail()
         process.release()
-        self.check()
-        self.process = None
+        self.process, self._last_log = None, process.log
+        self._check(process.log)
         assert code == expected, "exit code %d, not %d:\n%s" % (code, expected, process.log.tail())
 
     def kill(self):
@@ -288,6 +292,12 @@ class Server:
             self.process.exited()
             self.process.release()
             self.process = None
+
+    def revive(self):
+        """One test's crash is not every test's: starts again what has died."""
+        if self.process is None or not self.process.alive():
+            self.kill()
+            self.start()
 
     def restart(self):
         self.stop()
@@ -323,14 +333,22 @@ class Server:
         self._announced.append(text)
 
     def check(self):
-        """No error line since the last check but the announced; no sanitizer report."""
+        """Alive, no error line but the announced, no sanitizer report since the last check."""
+        if self.process is None:
+            return
+        died = not self.process.alive()
+        if died:
+            self.process.log.finish()
+        self._check(self.process.log)
+        assert not died, "the server has died:\n" + self.process.log.tail()
+
+    def _check(self, log):
         reports = []
         for path in sorted(glob.glob(os.path.join(self.folder, "sanitizer.*"))):
             with open(path, encoding="utf-8", errors="replace") as file:
                 reports.append(file.read())
             os.unlink(path)
-        lines = self.process.log.lines if self.process else []
-        fresh, self._checked = lines[self._checked:], len(lines)
+        fresh, self._checked = log.lines[self._checked:], len(log.lines)
         announced, self._announced = self._announced, []
         bad = [line.text for line in fresh
                if (line.level == "error" and not any(text in line.text for text in announced))
@@ -338,11 +356,9 @@ class Server:
         assert not reports, "sanitizer report:\n" + "\n".join(reports)
         assert not bad, "unannounced errors in the log:\n" + "\n".join(bad)
 
-    def cpu_seconds(self):
-        """User and system time of the server so far."""
-        with open("/proc/%d/stat" % self.process.pid, encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def last_log(self):
+        """All that the server wrote in the life that has ended."""
+        return self._last_log.whole()
 
     def sanitized(self):
         """Whether the binary has a sanitizer in it, which spends memory in its own way."""
