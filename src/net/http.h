@@ -3,9 +3,10 @@
  * HTTP/1.1 (RFC 9112), small and strict, over a connection: one request at a
  * time, answered by a handler on the I/O thread, or turned into a WebSocket.
  *
- * Refused with 400 and close: CL with TE, unknown TE, obs-fold, bare CR or LF,
- * duplicate CL, bad chunk, NUL. 431 past the bounds on header bytes (8 KiB) and
- * count (64); 414 for a target over 2 KiB; 408 when the header is not there
+ * Refused with 400 and close: a length together with a transfer coding, two
+ * lengths, a coding other than chunked, folded lines, bare CR or LF, a bad chunk,
+ * NUL.  431 past the bounds on header bytes (8 KiB) and count (64); 414 for a
+ * target over 2 KiB; 413 for a body over 64 KiB; 408 when the header is not there
  * within 10 s (absolute) or a body comes slower than its minimum rate.  The path
  * is decoded once, strictly; "..", NUL and backslash are refused.
  */

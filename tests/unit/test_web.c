@@ -308,7 +308,7 @@ static const struct {
 	 "HTTP/1.1 405 Method Not Allowed\r\n" DATE "Content-Length: 23\r\n" SAFE TEXT_PLAIN
 	 "Allow: GET, OPTIONS\r\n\r\n",
 	 false},
-	{"GET /smal HTTP/1.1\r\n" HOST "\r\n",
+	{"GET /other HTTP/1.1\r\n" HOST "\r\n",
 	 "HTTP/1.1 404 Not Found\r\n" DATE "Content-Length: 14\r\n" SAFE TEXT_PLAIN
 	 "\r\n404 Not Found\n",
 	 false},

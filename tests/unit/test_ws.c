@@ -148,7 +148,7 @@ static const struct {
 	{"two texts", {{TEXT("a")}, {TEXT("b")}}, "text(a) text(b) "},
 	{"the longest short length", {{TEXT(C125)}}, "text(" C125 ") "},
 	{"a length of two bytes", {{TEXT(C125 "x")}}, "text(" C125 "x) "},
-	{"fragments", {{FIRST("Hel")}, {MIDDLE("l")}, {LAST("o")}}, "text(Hello) "},
+	{"fragments", {{FIRST("He")}, {MIDDLE("ll")}, {LAST("o")}}, "text(Hello) "},
 	{"empty fragments", {{FIRST("")}, {MIDDLE("")}, {LAST("")}}, "text() "},
 	{"an empty first fragment", {{FIRST("")}, {LAST("a")}}, "text(a) "},
 	{"an empty last fragment", {{FIRST("a")}, {LAST("")}}, "text(a) "},
