@@ -177,13 +177,15 @@ def test_message_without_address_goes_to_the_own_account(alice):
 # -- arriving as written ---------------------------------------------------------------
 
 EXACT = {
-    "CDATA": ("<body><![CDATA[<a> & ]]]]><![CDATA[> b]]></body>", "<body>&lt;a> &amp; ]]&gt; b</body>"),
+    "CDATA": ("<body><![CDATA[<a> & ]]]]><![CDATA[> b]]></body>",
+              "<body>&lt;a> &amp; ]]&gt; b</body>"),
     "character references": ("<body>&#65;&#x1F426;&#13;&#10;&#9;</body>", None),
     "white space in attributes": ("<a xmlns='u' b='&#9;&#10;&#13; x'/>", None),
     "quotes in attributes": ("<a xmlns='u' b='\"&apos;' c=\"'&quot;\"/>", None),
     "prefixed element": ("<p:a xmlns:p='u'><p:b/><c/></p:a>", None),
     "prefixed attribute": ("<e xmlns='u' xmlns:z='urn:z' z:k='v' k='w'/>", None),
-    "two prefixes of one namespace": ("<e xmlns='u' xmlns:y='n' xmlns:z='n' y:a='1' z:b='2'/>", None),
+    "two prefixes of one namespace": ("<e xmlns='u' xmlns:y='n' xmlns:z='n' y:a='1' z:b='2'/>",
+                                      None),
     "prefix from the stanza": (None, None),
     "no namespace": ("<x xmlns=''><y/></x>", None),
     "back to client": ("<x xmlns='u'><message xmlns='jabber:client'><body>in</body></message></x>",

@@ -194,7 +194,8 @@ BAD_FRAMES = {
     "above U+10FFFF": (frame(TEXT, b"<a>\xf4\x90\x80\x80</a>"), {1007}),
     "cut UTF-8": (frame(TEXT, b"<a/>\xe2\x82"), {1007}),
     "announces 2^62 bytes": (frame(TEXT, b"<a", length=1 << 62), {1009}),
-    "length with the top bit": (b"\x81\xff" + struct.pack(">Q", 1 << 63) + b"\0\0\0\0", {1002, 1009}),
+    "length with the top bit": (b"\x81\xff" + struct.pack(">Q", 1 << 63) + b"\0\0\0\0",
+                                {1002, 1009}),
     "long form of a short length": (b"\x81\xfe\x00\x01" + b"\0\0\0\0" + b"<", {1002}),
     "too large": (frame(TEXT, b"<a>" + b"x" * 20000), {1009}),
     "too large in fragments": (frame(TEXT, b"<a>" + b"x" * 9000, fin=False)
@@ -414,7 +415,8 @@ BAD_REQUESTS = {
     "negative length": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", {400}),
     "huge length": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 40 + b"\r\n\r\n",
                     {400, 413}),
-    "unknown coding": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", {400, 501}),
+    "unknown coding": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+                       {400, 501}),
     "bad chunk": (b"POST /nothing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
                   {400, 404}),
     "65 headers": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 65 + b"\r\n", {431}),
@@ -435,7 +437,8 @@ BAD_REQUESTS = {
     "wrong method": (get("/.well-known/host-meta", "Content-Length: 0", method="POST"), {405}),
     "broken method": (b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", {400}),
     "plain GET of the WebSocket": (get("/xmpp-websocket"), {400, 426}),
-    "absolute form of elsewhere": (b"GET http://elsewhere/ HTTP/1.1\r\nHost: a\r\n\r\n", {400, 404, 421}),
+    "absolute form of elsewhere": (b"GET http://elsewhere/ HTTP/1.1\r\nHost: a\r\n\r\n",
+                                   {400, 404, 421}),
     "CONNECT": (b"CONNECT elsewhere:80 HTTP/1.1\r\nHost: elsewhere\r\n\r\n", {400, 404, 405, 501}),
 }
 
@@ -463,7 +466,7 @@ def test_xmpp_on_the_http_port(server):
     """A client on the wrong port gets an end, not silence."""
     connection = raw_connection(server, "http")
     connection.send(b"<?xml version='1.0'?><stream:stream to='localhost' version='1.0' "
-                    b"xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>\r\n\r\n")
+                    b"xmlns='jabber:client' xmlns:stream='%s'>\r\n\r\n" % NS["stream"].encode())
     try:
         assert b"<stream" not in connection.recv_to_end()
     except DeadlinePassed:
