@@ -43,7 +43,7 @@ limits {{
 # name: (text replaced, replacement, line of the mistake, words that the message has)
 MISTAKES = {
     "misspelt option": ("io_threads =", "io_thread =", 3, ["io_thread", "io_threads"]),
-    "misspelt section": ("database {", "databas {", 17, ["databas", "database"]),
+    "misspelt section": ("log {", "logs {", 4, ["logs", "log"]),
     "misspelt in a section": ("stanza_bytes", "stanza_byte", 26, ["stanza_byte", "stanza_bytes"]),
     "unknown option": ("io_threads = 1", "frobnicate = 1", 3, ["frobnicate"]),
     "number out of range": ("io_threads = 1", "io_threads = 1000", 3, ["1000", "64"]),
