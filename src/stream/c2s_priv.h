@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The stream of a client, shared by the files c2s*.c and features.c.
+ *
+ * One struct c2s per connection, TCP or WebSocket.  Its state says what may come
+ * next; `stops` says why nothing may come now:
+ *
+ *     OPENING ---header---> FEATURES --<starttls/>--> TLS --handshake--> OPENING
+ *                               |
+ *                            <auth/> <--> SASL, ASKING (logic is asked)
+ *                               |
+ *                            success -> OPENING ---header---> BIND <--> BINDING -> BOUND
+ *
+ * and from everywhere to CLOSED: our last words are said, nothing is listened to.
+ *
+ * Stopping.  A barrier or a full ring stops scanner and socket together.  What
+ * was read already stays in the scanner (WebSocket: what is behind the present
+ * frame stays in the framing).  When the last reason to stop has gone, c2s_settle()
+ * goes on as `then` says, always from a call of its own and never beneath the
+ * scanner.
+ */
+#pragma once
+
+#include <jackdaw/log.h>
+
+#include "rt/loop.h"
+#include "stream/ask.h"
+#include "stream/sasl/sasl.h"
+#include "util/list.h"
+#include "util/mem.h"
+
+enum c2s_state {
+	AT_OPENING,  /* a stream header must come */
+	AT_FEATURES, /* <starttls/> or <auth/> may come */
+	AT_TLS,      /* the handshake runs */
+	AT_SASL,     /* a challenge is out */
+	AT_ASKING,   /* logic has been asked for keys, or to check a password */
+	AT_BIND,     /* logged in; the request to bind must come */
+	AT_BINDING,  /* logic has been asked to bind */
+	AT_BOUND,    /* a session: everything goes to logic */
+	AT_CLOSED,
+};
+
+enum c2s_stop {
+	STOP_ASK = 1,   /* until logic has answered */
+	STOP_FULL = 2,  /* until the ring has room for `unsent` */
+	STOP_HOLD = 4,  /* until logic says GO */
+	STOP_SHARE = 8, /* until the others had their turn */
+};
+
+/* How it goes on behind a barrier. */
+enum c2s_then { THEN_CONTINUE, THEN_RESTART, THEN_TLS };
+
+/* What one I/O thread's streams share (thread.c). */
+struct stream_thread {
+	struct io_thread *io;
+	struct loop *loop;
+	struct wire_pool *wires;
+	struct scan_pool *scans;
+	struct stream_settings *settings;
+	size_t streams;
+	struct list flush; /* scanners that hold back what may be a whole stanza */
+	struct list turn;  /* streams that have had their share */
+	struct timer flush_timer;
+	struct timer trim_timer;
+	struct defer next;
+};
+
+/* What is needed until the session is bound, and freed then. */
+struct login {
+	struct stream_settings *settings; /* the same ones throughout */
+	const struct stream_host *host;   /* of the present header; NULL before it */
+	struct sasl *sasl;                /* the exchange under way */
+	char *name;                       /* prepared local part, once logged in; else NULL */
+	uint64_t owner;
+	const char *mechanism;
+	jd_usec deadline; /* monotonic */
+	unsigned failures;
+	uint8_t lang_len;
+	char lang[64];
+};
+
+struct c2s {
+	struct conn *conn;
+	struct ws *ws; /* NULL: TCP */
+	struct stream_thread *thread;
+	struct scan *scan;
+	struct login *login;  /* NULL once bound */
+	struct list node;     /* in thread->flush or thread->turn */
+	void *unsent;         /* a message to logic that found the ring full ... */
+	uint16_t unsent_kind; /* ... of this kind; 0: none */
+	uint8_t state;
+	uint8_t stops;
+	uint8_t then;
+	uint8_t share;   /* elements given to logic ... */
+	uint32_t turn;   /* ... in this turn of the loop */
+	bool scanning;   /* beneath the scanner */
+	bool header_out; /* our own header is out in the present document */
+};
+
+/* Elements of one stream in one turn, so that one sender neither holds up the others nor
+ * floods its mailbox before logic can say HOLD. */
+#define C2S_SHARE 32
+
+/* -- thread.c ---------------------------------------------------------------------------- */
+
+void thread_join(struct c2s *c);
+void thread_leave(struct c2s *c);
+/* Its scanner is flushed in a few milliseconds. */
+void thread_flush_soon(struct c2s *c);
+/* Stops it until the next turn of the loop. */
+void thread_next_turn(struct c2s *c);
+
+/* -- c2s.c: life, stopping, logic ---------------------------------------------------------- */
+
+struct c2s *c2s_new(struct conn *conn, struct ws *ws);
+/* Bytes, or one frame, that have arrived. */
+void c2s_feed(struct c2s *c, const char *p, size_t n);
+void c2s_flush(struct c2s *c);
+void c2s_control(struct c2s *c, struct piece *piece);
+void c2s_goodbye(struct c2s *c);
+void c2s_space(struct c2s *c);
+void c2s_tick(struct c2s *c, jd_usec now);
+void c2s_free(struct c2s *c);
+
+void c2s_stop(struct c2s *c, enum c2s_stop why);
+void c2s_go(struct c2s *c, enum c2s_stop why);
+/* Nothing more of this document: what follows is for `then`. */
+void c2s_barrier(struct c2s *c, enum c2s_then then);
+/* Takes over p. What finds the ring full stops the stream and is posted when there is room. */
+void c2s_post(struct c2s *c, enum stream_msg kind, void *p);
+
+bool c2s_secure(const struct c2s *c);
+const char *c2s_transport(const struct c2s *c);
+/* Passwords may be asked for. */
+bool c2s_may_login(const struct c2s *c);
+
+/* -- c2s_say.c: what we say ------------------------------------------------------------------ */
+
+/* Text under construction. What goes in is ours, or bounded by a tag of a client. */
+struct say {
+	char *p;
+	size_t len, cap;
+};
+
+void say_bytes(struct say *s, const void *data, size_t n);
+void say_str(struct say *s, const char *text);
+void say_uint(struct say *s, uint64_t n);
+/* ` name='value'`, escaped; nothing when value.p is NULL. */
+void say_attr(struct say *s, const char *name, struct jd_str value);
+void say_base64(struct say *s, const void *data, size_t n);
+/* One frame, or so many bytes; s is wiped and freed. */
+void say_done(struct c2s *c, struct say *s);
+void c2s_say(struct c2s *c, const char *text);
+
+/* from: of the client's header; p NULL: none. */
+void c2s_say_header(struct c2s *c, struct jd_str from);
+/* A stream error, the end of the stream, and the connection is closed. */
+void c2s_error(struct c2s *c, enum stream_condition condition, const char *text);
+/* The end of the stream, and the connection is closed. */
+void c2s_end_stream(struct c2s *c);
+/* The end of the stream in words only. */
+void c2s_say_end(struct c2s *c);
+
+/* -- events ------------------------------------------------------------------------------------ */
+
+extern const struct scan_events c2s_events;
+
+void c2s_open(struct c2s *c, const struct scan_open *open);    /* c2s_open.c */
+void c2s_framing(struct c2s *c, struct wire_builder *b);       /* c2s_ws.c: <open/>, <close/> */
+void c2s_features(struct c2s *c);                              /* features.c */
+void c2s_negotiate(struct c2s *c, struct wire_builder *b);     /* c2s_auth.c */
+void c2s_answered(struct c2s *c, const struct auth_answer *a); /* c2s_auth.c */
+void c2s_bind(struct c2s *c, struct wire_builder *b);          /* c2s_bind.c */
+void c2s_bind_answered(struct c2s *c, bool bound);             /* c2s_bind.c */
+void c2s_pass(struct c2s *c, struct wire_builder *b);          /* c2s_bind.c: a session's element */
+void login_free(struct login *login);                          /* c2s_auth.c */
+
+/* error.c */
+enum stream_condition stream_condition_of(enum scan_error e);

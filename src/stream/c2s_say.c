@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a stream says by itself: its header, errors, the end.  Over TCP these are
+ * parts of one document; over a WebSocket each is a frame and a document of its
+ * own (RFC 7395), so the header is <open/>, the end is <close/>, and an error
+ * declares the prefix "stream" itself.
+ */
+#include "net/ws_frame.h"
+#include "stream/c2s_priv.h"
+#include "util/base64.h"
+#include "xml/escape.h"
+
+#define ID_BYTES 18
+
+/* -- text ---------------------------------------------------------------------------- */
+
+static char *room(struct say *s, size_t n)
+{
+	if (s->len + n > s->cap) {
+		s->cap = (s->len + n) * 2 + 256;
+		s->p = mem_realloc(s->p, s->cap);
+	}
+	return s->p + s->len;
+}
+
+void say_bytes(struct say *s, const void *data, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(room(s, n), data, n);
+	s->len += n;
+}
+
+void say_str(struct say *s, const char *text)
+{
+	say_bytes(s, text, strlen(text));
+}
+
+void say_uint(struct say *s, uint64_t n)
+{
+	char digits[24];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while (n /= 10);
+	say_bytes(s, digits + at, sizeof(digits) - at);
+}
+
+void say_attr(struct say *s, const char *name, struct jd_str value)
+{
+	if (!value.p)
+		return;
+	say_str(s, " ");
+	say_str(s, name);
+	say_str(s, "='");
+	while (value.len) {
+		size_t n = escape_plain(value.p, value.len, ESCAPE_ATTR);
+
+		say_bytes(s, value.p, n);
+		if (n < value.len) {
+			struct jd_str ref = escape_ref(value.p[n]);
+
+			say_bytes(s, ref.p, ref.len);
+			n++;
+		}
+		value.p += n;
+		value.len -= n;
+	}
+	say_str(s, "'");
+}
+
+void say_base64(struct say *s, const void *data, size_t n)
+{
+	s->len += base64_encode(data, n, room(s, BASE64_LEN(n)));
+}
+
+void say_done(struct c2s *c, struct say *s)
+{
+	if (c->ws)
+		ws_write(c->ws, s->p, s->len);
+	else
+		conn_write(c->conn, s->p, s->len);
+	crypto_wipe(s->p, s->len);
+	mem_free(s->p);
+	*s = (struct say){0};
+}
+
+void c2s_say(struct c2s *c, const char *text)
+{
+	struct say s = {0};
+
+	say_str(&s, text);
+	say_done(c, &s);
+}
+
+/* -- the frame of a stream -------------------------------------------------------------- */
+
+void c2s_say_header(struct c2s *c, struct jd_str from)
+{
+	const struct stream_settings *settings = c->login->settings;
+	const struct stream_host *host = c->login->host;
+	char id[ID_BYTES * 4 / 3 + 2];
+	struct say s = {0};
+
+	if (!host && settings->n_hosts)
+		host = &settings->hosts[0];
+	crypto_random_id(id, ID_BYTES);
+	say_str(&s, c->ws ? "<open xmlns='" JD_NS_FRAMING "'"
+			  : "<?xml version='1.0'?><stream:stream xmlns='" JD_NS_STANZA
+			    "' xmlns:stream='" JD_NS_STREAM "'");
+	say_attr(&s, "id", jd_cstr(id));
+	say_attr(&s, "from", host ? host->name : JD_STR_NULL);
+	say_attr(&s, "to", from);
+	say_str(&s, " version='1.0' xml:lang='en'");
+	say_str(&s, c->ws ? "/>" : ">");
+	say_done(c, &s);
+	c->header_out = true;
+}
+
+void c2s_say_end(struct c2s *c)
+{
+	if (c->ws)
+		c2s_say(c, "<close xmlns='" JD_NS_FRAMING "'/>");
+	else if (c->header_out)
+		c2s_say(c, "</stream:stream>");
+}
+
+void c2s_end_stream(struct c2s *c)
+{
+	if (c->state == AT_CLOSED)
+		return;
+	c2s_say_end(c);
+	c->state = AT_CLOSED;
+	if (c->scanning)
+		scan_pause(c->scan);
+	if (c->ws)
+		ws_close(c->ws, WS_CLOSE_NORMAL, NULL);
+	else
+		conn_close(c->conn, CONN_WE_CLOSED);
+}
+
+static void say_error(struct c2s *c, const char *condition, const char *text)
+{
+	struct say s = {0};
+
+	say_str(&s, c->ws ? "<stream:error xmlns:stream='" JD_NS_STREAM "'><" : "<stream:error><");
+	say_str(&s, condition);
+	say_str(&s, " xmlns='" JD_NS_STREAM_ERRORS "'/>");
+	if (text) {
+		say_str(&s, "<text xmlns='" JD_NS_STREAM_ERRORS "' xml:lang='en'>");
+		say_str(&s, text);
+		say_str(&s, "</text>");
+	}
+	say_str(&s, "</stream:error>");
+	say_done(c, &s);
+}
+
+void c2s_error(struct c2s *c, enum stream_condition condition, const char *text)
+{
+	const char *name = stream_condition_name(condition);
+
+	if (c->state == AT_CLOSED)
+		return;
+	jd_log_peer(JD_LOG_INFO, "stream error", jd_kv_cstr("condition", name),
+		    jd_kv_str("peer", conn_peer(c->conn)));
+	if (!c->header_out)
+		c2s_say_header(c, JD_STR_NULL);
+	say_error(c, name, text);
+	c2s_end_stream(c);
+}
