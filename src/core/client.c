@@ -49,9 +49,14 @@ static void on_last_post(void *arg, bool dropped)
 
 static void client_closed(struct link *link)
 {
-	struct client *c = client_of(link);
-	struct jd_session *s = c->session;
+	struct client *c = link->user;
+	struct jd_session *s;
 
+	if (!c) { /* it never asked for anything */
+		link_release(link);
+		return;
+	}
+	s = c->session;
 	c->closed = true;
 	c->session = NULL;
 	if (s) {
