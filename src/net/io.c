@@ -207,6 +207,14 @@ static void join_finished(struct io *io)
 	}
 }
 
+static bool all_done(const struct io *io)
+{
+	for (unsigned i = 0; i < io->n_threads; i++)
+		if (!io->threads[i].joined)
+			return false;
+	return io->calls == 0;
+}
+
 static bool logic_drain(struct source *s)
 {
 	struct io *io = container_of(s, struct io, source);
@@ -221,7 +229,8 @@ static bool logic_drain(struct source *s)
 		io->trimmed = now;
 		link_trim();
 	}
-	return more;
+	/* io_stop() turns the loop until it is all done: that turn must not sleep. */
+	return more || (io->stopping && all_done(io));
 }
 
 static bool logic_pending(struct source *s)
@@ -310,14 +319,6 @@ struct io *io_start(const struct io_settings *settings, struct loop *logic, io_r
 	loop_add_source(logic, &io->source);
 	threads_start(io);
 	return io;
-}
-
-static bool all_done(const struct io *io)
-{
-	for (unsigned i = 0; i < io->n_threads; i++)
-		if (!io->threads[i].joined)
-			return false;
-	return io->calls == 0;
 }
 
 void io_stop(struct io *io)
