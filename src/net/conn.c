@@ -287,7 +287,7 @@ static void conn_read(struct conn *c)
 	struct io_thread *t = conn_thread(c);
 	char *buf = t->read_scratch;
 	bool more = true;
-	size_t n;
+	size_t n = 0;
 
 	for (int i = 0; i < READS_AT_ONCE && more && readable(c) && !c->eof; i++) {
 		more = false;
