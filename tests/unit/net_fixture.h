@@ -71,13 +71,14 @@ static inline void echo_post(struct echo *e)
 		e->greeted = true;
 	}
 	while (e->held) {
-		struct msg *m = e->held;
+		struct msg *m = e->held, *next = m->next;
 
+		/* Once it is posted, it is logic's. */
 		if (!io_post(conn_link(e->c), MSG_BYTES, m, m->n)) {
 			echo_refused++;
 			return;
 		}
-		e->held = m->next;
+		e->held = next;
 		if (!e->held)
 			e->held_end = &e->held;
 	}
