@@ -25,21 +25,21 @@ LEGS = {
         "title": "leg 1: address and undefined behaviour sanitizers, 2 I/O threads",
         "configure": ["--enable-sanitizers=address,undefined"],
         "cc": "gcc", "cflags": "-g -O1",
-        "io_threads": "2", "marks": "not browser", "slow": "3",
+        "io_threads": "2", "which": ["--no-browser"], "slow": "3",
     },
     "2": {
         "name": "release",
         "title": "leg 2: release build, one thread",
         "configure": [],
         "cc": "gcc", "cflags": "-g -O2",
-        "io_threads": "0", "marks": "", "slow": "1",
+        "io_threads": "0", "which": [], "slow": "1",
     },
     "3": {
         "name": "tsan",
         "title": "leg 3: thread sanitizer, 2 I/O threads",
         "configure": ["--enable-sanitizers=thread"],
         "cc": "clang-14", "cflags": "-g -O1",
-        "io_threads": "2", "marks": "quick and not browser", "slow": "5",
+        "io_threads": "2", "which": ["--only-quick"], "slow": "5",
     },
 }
 
@@ -236,15 +236,15 @@ def pytest(leg, folder, suite):
     log = os.path.join(folder, "test-%s.log" % suite)
     if os.path.exists(report):
         os.unlink(report)
-    env = dict(os.environ, JACKDAW_BUILD=folder, JACKDAW_IO_THREADS=leg["io_threads"],
-               JACKDAW_TEST_SLOW=leg["slow"], PYTHONDONTWRITEBYTECODE="1")
+    env = dict(os.environ, JACKDAW_TEST_SLOW=leg["slow"],
+               JACKDAW_NODE_DIR=os.path.join(TOP, "build", "tests-node"))
     # Options of whoever calls us are not for the tests.
     for name in ("PYTEST_ADDOPTS", "PYTHONPATH", "JACKDAW_MODULE_DIR", "JACKDAW_SCHEMA_DIR"):
         env.pop(name, None)
-    marks = ["-m", leg["marks"]] if leg["marks"] else []
-    argv = leg_prefix(leg) + ["/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-c", "pytest.ini",
-            "-o", "junit_family=xunit2", "--junitxml=" + report] + marks + [suite]
-    good = run(suite, argv, log, cwd=os.path.join(TOP, "tests"), env=env)
+    argv = leg_prefix(leg) + [
+        os.path.join(TOP, "tests", "run"), "--build", folder, "--io-threads", leg["io_threads"],
+        "--junit", report] + leg["which"] + ["-q", "--tb=short", "-o", "junit_family=xunit2", suite]
+    good = run(suite, argv, log, env=env)
     if not os.path.exists(report):
         say(tail(log))
         TALLY.add(failed=["%s: %s did not run to its end" % (leg["name"], suite)])
@@ -267,24 +267,6 @@ def pytest(leg, folder, suite):
     if not good and not bad and passed + len(skipped):
         bad = ["%s: %s" % (leg["name"], suite)]
     TALLY.add(passed, bad, skipped)
-
-
-def node_packages():
-    """The npm packages of the interop tests, when their lock says something new."""
-    node = os.path.join(TOP, "tests", "interop", "node")
-    lock = os.path.join(node, "package-lock.json")
-    done = os.path.join(node, "node_modules", ".package-lock.json")
-    if not os.path.exists(lock):
-        return
-    if os.path.exists(done) and os.path.getmtime(done) >= os.path.getmtime(lock):
-        return
-    log = os.path.join(TOP, "build", "test-npm.log")
-    if not run("npm packages", ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], log,
-               cwd=node):
-        say(tail(log))
-        TALLY.add(failed=["npm ci in tests/interop/node"])
-    elif os.path.exists(done):
-        os.utime(done)
 
 
 # ---- The legs ---------------------------------------------------------------------
@@ -318,8 +300,6 @@ def main(wanted):
     began = time.monotonic()
     os.makedirs(os.path.join(TOP, "build"), exist_ok=True)
     if bootstrap():
-        if wanted != ["3"]:
-            node_packages()
         for number in dict.fromkeys(wanted):
             if number == "checks":
                 run_checks()
