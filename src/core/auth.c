@@ -183,6 +183,7 @@ static void on_secret(void *arg, enum jd_db_status status, const struct jd_rows 
 	struct jd_str value;
 
 	(void)arg;
+	loop_stop(server.loop);
 	secret_state = -1;
 	if (status != JD_DB_OK || jd_rows_count(rows) != 1)
 		return;
@@ -209,8 +210,8 @@ int auth_init(void)
 	jd_unit_add(unit, &find_secret, JD_PARAMS(jd_text(name)));
 	if (jd_unit_submit(unit, &owner, on_secret, NULL) < 0)
 		return -JD_EDB;
-	while (secret_state == 0)
-		loop_turn(server.loop, true);
+	if (secret_state == 0)
+		loop_run(server.loop); /* until on_secret() */
 	return secret_state > 0 ? 0 : -JD_EDB;
 }
 
