@@ -3,6 +3,7 @@
  * What one option cannot know by itself: paths, files that must be there,
  * listeners that get in each other's way.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,12 +148,26 @@ static bool any_certificate(const struct judge *j)
 	return false;
 }
 
+static void check_address(struct judge *j, const struct conf_listen *l, const struct conf_node *n)
+{
+	unsigned char bytes[16];
+
+	if (strcmp(l->address, "*") == 0 || strcmp(l->address, "localhost") == 0 ||
+	    inet_pton(AF_INET, l->address, bytes) == 1 ||
+	    inet_pton(AF_INET6, l->address, bytes) == 1)
+		return;
+	mistake(j, node_line(n, "address"),
+		"'address' in listen must be *, localhost or a numeric address, not '%s'",
+		l->address);
+}
+
 static void check_listen(struct judge *j, size_t i)
 {
 	struct conf_listen *l = &j->conf->listens[i];
 	int line = j->listens[i]->line;
 
 	listen_kind(j, l, j->listens[i]);
+	check_address(j, l, j->listens[i]);
 	if ((l->kind_number == KIND_C2S_TLS || l->kind_number == KIND_HTTPS) && !any_certificate(j))
 		mistake(j, line, "listen '%s' needs a certificate, and no host has one", l->name);
 	for (size_t k = 0; k < i; k++) {

@@ -9,33 +9,47 @@
 
 /* -- shared objects (module.c) --------------------------------------------------------- */
 
-/* Finds mod_NAME.so in the search path (JACKDAW_MODULE_DIR or the configured folder),
- * loads a private copy of it (memfd; RTLD_NOW | RTLD_LOCAL) once, checks its ABI.
- * NULL with a sentence. Built-in with --with-static-modules. */
+/* Finds mod_NAME.so in the search path, loads a private copy of it (memfd; RTLD_NOW |
+ * RTLD_LOCAL) once, checks its ABI. NULL with a sentence. Modules that are linked in
+ * (--with-static-modules) come first. */
 const struct jd_module *module_open(const char *name, char *err, size_t err_size);
-void modules_close_all(void); /* not under sanitizers: they need the symbols */
+/* What module_open() returned for it belongs to; NULL: linked in. */
+struct loaded *module_loaded(const struct jd_module *module);
+void modules_close_all(void); /* under sanitizers they stay: reports need the symbols */
 void module_search_path(const char *path); /* colon-separated */
 
 /* -- instances (instance.c) --------------------------------------------------------------- */
 
-/* Starts the modules of a host in an order that satisfies needs and after; statements
- * and migrations first. -JD_ECONF after saying why. */
-int host_start_modules(struct jd_host *host) JD_MUST_USE;
-/* Stops in reverse order; undoes everything registered. */
+/* Starts the modules of a host in an order that satisfies needs and after; migrations
+ * first. A global module starts with the first host that lists it. Every host has been added
+ * by then. -JD_ECONF with a sentence; what was started has been stopped again. */
+int host_start_modules(struct jd_host *host, char *err, size_t err_size) JD_MUST_USE;
+/* Stops in reverse order; undoes everything registered. The last host stops the global ones. */
 void host_stop_modules(struct jd_host *host);
 /* The <features/> content that modules advertise after login. Logic thread; mem_free() it. */
 char *host_stream_features(struct jd_host *host);
+
+/* -- what instances register (registry.c) ---------------------------------------------------- */
+
+/* Undoes what jd_feature() and its like have noted. */
+void registered_remove(struct jd_instance *mi);
+/* fn for the host of mi, or for every host if mi is global; ends at the first failure. */
+int instance_each_host(struct jd_instance *mi, int (*fn)(struct jd_host *host, void *arg),
+		       void *arg);
 
 /* -- commands (command.c) --------------------------------------------------------------------- */
 
 /* The core's own commands; before modules start. */
 void commands_init(void);
 void commands_fini(void);
+/* Commands of mi go; those that run are ended with a sentence. */
+void commands_remove(struct jd_instance *mi);
 
 /* What a front end implements to run a command for somebody. */
 struct command_front {
+	struct jd_command *command; /* command.c's: what runs; NULL: nothing */
 	/* The end: ok, or a sentence. json is the document as JSON; text as lines for people.
-	 * Both are valid during the call. */
+	 * Both are valid during the call, which may come beneath command_run(). */
 	void (*done)(struct command_front *self, bool ok, struct jd_str json, struct jd_str text,
 		     struct jd_str error);
 };
@@ -45,20 +59,27 @@ enum command_outcome { COMMAND_RUNS = 0, COMMAND_USAGE = 1 };
 /* argv[0..argc) are the words of the command and its arguments. COMMAND_USAGE: unknown or
  * wrong; a helpful text has been written to usage. */
 int command_run(struct command_front *front, const struct jd_str *argv, size_t argc, char *usage,
-		size_t usage_size);
+		size_t usage_size) JD_MUST_USE;
+/* The names of secret arguments that argv lacks, one a line, into out; COMMAND_USAGE as above. */
+int command_secrets(const struct jd_str *argv, size_t argc, char *out, size_t size) JD_MUST_USE;
 /* The front end has gone: done() is not called any more. */
 void command_abandon(struct command_front *front);
 
-/* -- the control socket (control.c) --------------------------------------------------------------- */
+/* -- the control socket (control.c) ---------------------------------------------------------------
+ */
 
 /*
  * Protocol of the Unix socket (jackdawctl speaks it; not a public interface):
  * request: u32 count, then per word u32 length + bytes (big endian); at most
- * 64 words and 64 KiB; word 0 is "text" or "json".
+ * 64 words and 64 KiB; word 0 is "text" or "json", the others are the command.
  * answer: u8 exit code (0 ok, 1 failed, 2 usage), u32 length, bytes for stdout
- * (0) or stderr (1, 2).  Special request word 1 "?secret" NAME...: answers the
- * names of arguments of a command that are secrets and missing, one a line, so
- * that jackdawctl can ask for them.
+ * (0) or stderr (1, 2; with "json" an object with the key "error").  One request
+ * per connection.  Word 0 "?secret" answers the names of arguments of a command
+ * that are secrets, one a line, so that jackdawctl can ask for them; it gives
+ * them as the words --NAME VALUE.
  */
+#define CONTROL_MAX_WORDS 64
+#define CONTROL_MAX_BYTES (64u << 10)
+
 int control_open(const char *path, int mode, char *err, size_t err_size) JD_MUST_USE;
 void control_close(void);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Instances: a module at work for a host, or for all hosts (JD_GLOBAL).
+ *
+ * They start in an order in which everything that a module needs is there, and
+ * stop in reverse.  Everything that was registered is undone here; a module's
+ * stop() is only for what the core cannot know of.
+ */
+#include <stdio.h>
+
+#include "core/conf.h"
+#include "core/order.h"
+#include "core/registry.h"
+
+/* Hosts whose modules have been started: the last of them stops the global ones. */
+static unsigned hosts_started;
+
+/* -- what a module asks of its instance ------------------------------------------------ */
+
+void *jd_data(struct jd_instance *mi)
+{
+	return mi->data;
+}
+
+struct jd_host *jd_instance_host(struct jd_instance *mi)
+{
+	return mi->host;
+}
+
+const char *jd_instance_name(struct jd_instance *mi)
+{
+	return mi->module->name;
+}
+
+struct jd_owner *jd_instance_pending(struct jd_instance *mi)
+{
+	return &mi->owner;
+}
+
+int jd_statements(struct jd_instance *mi, struct jd_stmt *const *stmts, size_t n)
+{
+	(void)mi;
+	for (size_t i = 0; i < n; i++) {
+		if (!stmts[i]->name || !stmts[i]->sql)
+			return -JD_EINVAL;
+		stmt_intern(stmts[i]);
+	}
+	return 0;
+}
+
+int jd_on_iq(struct jd_instance *mi, enum jd_type type, unsigned targets, const char *ns,
+	     const char *name, jd_iq_fn fn)
+{
+	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next) {
+		struct jd_host *host = container_of(n, struct jd_host, node);
+		int err;
+
+		if (mi->host && mi->host != host)
+			continue;
+		err = iq_handler_add(host, mi, type, targets, ns, name, fn);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* -- starting ------------------------------------------------------------------------------ */
+
+/* A place in the slots of accounts and sessions that nobody else has, on this host or,
+ * for a global module, on any. */
+static unsigned slot_take(struct jd_host *host)
+{
+	unsigned slot = 0;
+
+	if (host)
+		return host->slots++;
+	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next) {
+		struct jd_host *h = container_of(n, struct jd_host, node);
+
+		slot = h->slots > slot ? h->slots : slot;
+	}
+	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next)
+		container_of(n, struct jd_host, node)->slots = slot + 1;
+	return slot;
+}
+
+static struct jd_instance *instance_new(const struct jd_module *m, struct jd_host *host,
+					void **data)
+{
+	struct jd_instance *mi = mem_new(struct jd_instance);
+
+	mi->module = m;
+	mi->loaded = module_loaded(m);
+	mi->host = m->scope == JD_GLOBAL ? NULL : host;
+	mi->data = *data;
+	*data = NULL;
+	mi->slot = slot_take(mi->host);
+	owner_init(&mi->owner);
+	list_init(&mi->registered);
+	list_append(mi->host ? &host->instances : &server.globals, &mi->node);
+	return mi;
+}
+
+static void instance_stop(struct jd_instance *mi)
+{
+	mi->draining = true;
+	if (mi->started && mi->module->stop)
+		mi->module->stop(mi);
+	calls_abandon(mi);
+	iqs_abandon(mi);
+	hooks_remove(mi);
+	iq_handlers_remove(mi);
+	commands_remove(mi);
+	registered_remove(mi);
+	owner_cancel_all(&mi->owner);
+	list_remove(&mi->node);
+	mem_free(mi->data);
+	mem_free(mi);
+}
+
+static int migrate(const struct jd_module *m, char *err, size_t err_size)
+{
+	struct db_error error;
+	size_t n = 0;
+
+	while (m->migrations && m->migrations[n].version)
+		n++;
+	if (!n || db_migrate(server.db, m->name, m->migrations, n, &error) == 0)
+		return 0;
+	snprintf(err, err_size, "the tables of module '%s' cannot be made: %s", m->name,
+		 error.text);
+	return -JD_ECONF;
+}
+
+static int instance_start(const struct jd_module *m, struct jd_host *host, void **data, char *err,
+			  size_t err_size)
+{
+	struct jd_instance *mi;
+	int e = migrate(m, err, err_size);
+
+	if (e)
+		return e;
+	mi = instance_new(m, host, data);
+	e = m->start ? m->start(mi) : 0;
+	if (e) {
+		snprintf(err, err_size, "module '%s' did not start on host '%s': %s", m->name,
+			 host->name, jd_strerror(e));
+		instance_stop(mi);
+		return -JD_ECONF;
+	}
+	mi->started = true;
+	jd_log(JD_LOG_DEBUG, "module started", jd_kv_cstr("module", m->name),
+	       jd_kv_cstr("host", host->name));
+	return 0;
+}
+
+static bool global_runs(const struct jd_module *m)
+{
+	for (struct list *n = server.globals.next; n != &server.globals; n = n->next)
+		if (container_of(n, struct jd_instance, node)->module == m)
+			return true;
+	return false;
+}
+
+static size_t open_listed(const struct conf_host *conf, const struct jd_module **modules,
+			  size_t max, char *err, size_t err_size)
+{
+	size_t n = 0;
+
+	for (; conf->modules[n] && n < max; n++) {
+		modules[n] = module_open(conf->modules[n], err, err_size);
+		if (!modules[n])
+			return SIZE_MAX;
+	}
+	return n;
+}
+
+static int start_all(struct jd_host *host, char *err, size_t err_size)
+{
+	const struct jd_module *modules[256] = {NULL};
+	size_t order[256];
+	size_t n = open_listed(host->conf, modules, JD_ARRAY_SIZE(modules), err, err_size);
+	int e;
+
+	if (n == SIZE_MAX)
+		return -JD_ECONF;
+	e = module_order(modules, n, order, err, err_size);
+	for (size_t i = 0; i < n && !e; i++) {
+		const struct jd_module *m = modules[order[i]];
+
+		if (m->scope == JD_GLOBAL && global_runs(m))
+			continue;
+		e = instance_start(m, host, &host->conf->module_data[order[i]], err, err_size);
+	}
+	return e;
+}
+
+int host_start_modules(struct jd_host *host, char *err, size_t err_size)
+{
+	int e;
+
+	hosts_started++;
+	e = start_all(host, err, err_size);
+	if (e)
+		host_stop_modules(host);
+	return e;
+}
+
+static void stop_list(struct list *instances)
+{
+	while (!list_empty(instances))
+		instance_stop(container_of(instances->prev, struct jd_instance, node));
+}
+
+void host_stop_modules(struct jd_host *host)
+{
+	stop_list(&host->instances);
+	if (--hosts_started == 0)
+		stop_list(&server.globals);
+}
