@@ -80,7 +80,7 @@ struct world {
 
 /* -- logic ---------------------------------------------------------------------------- */
 
-static inline void world_note(struct world *w, const char *fmt, ...)
+static inline void JD_PRINTF(2, 3) world_note(struct world *w, const char *fmt, ...)
 {
 	char text[8192];
 	va_list ap;
@@ -318,6 +318,7 @@ struct client {
 	int fd;
 	bool bytewise;
 	bool eof;
+	bool raw; /* ids are left as they are */
 	struct buf in;
 };
 
@@ -395,7 +396,8 @@ static inline void client_read(struct client *cl)
 	}
 	if (r == 0)
 		cl->eof = true;
-	hide_ids(&cl->in);
+	if (!cl->raw)
+		hide_ids(&cl->in);
 }
 
 /* Exactly this comes next, and then nothing. */

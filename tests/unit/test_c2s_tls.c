@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client's stream and TLS: STARTTLS with everything that may stand behind it,
+ * direct TLS, and that nobody logs in before.  Server and client take turns on
+ * one thread.
+ */
+#include "c2s_fixture.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#define STARTTLS "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+#define PROCEED  "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+#define REQUIRED                                                                                   \
+	"<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/>"           \
+	"</starttls>" LIMITS_BEFORE "</stream:features>"
+#define OFFERED "<stream:features>" STARTTLS MECHANISMS LIMITS_BEFORE "</stream:features>"
+
+static char dir[] = "jackdaw-c2s-XXXXXX";
+static char cert_file[64], key_file[64];
+static struct tls_store *store;
+
+/* -- certificates ----------------------------------------------------------------------- */
+
+static int make_store(void **state)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	X509_NAME *name = X509_get_subject_name(x);
+	struct tls_host host = {"localhost", cert_file, key_file};
+	char err[256];
+	FILE *out;
+
+	(void)state;
+	assert_true(key && x && mkdtemp(dir));
+	(void)snprintf(cert_file, sizeof(cert_file), "%s/crt", dir);
+	(void)snprintf(key_file, sizeof(key_file), "%s/key", dir);
+	X509_set_version(x, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), -86400);
+	X509_gmtime_adj(X509_getm_notAfter(x), 86400L * 30);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost", -1,
+				   -1, 0);
+	X509_set_issuer_name(x, name);
+	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+	out = fopen(cert_file, "w");
+	assert_true(out && PEM_write_X509(out, x) && fclose(out) == 0);
+	out = fopen(key_file, "w");
+	assert_true(out && PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) &&
+		    fclose(out) == 0);
+	X509_free(x);
+	EVP_PKEY_free(key);
+	if (tls_store_new(&host, 1, &store, err, sizeof(err)) < 0)
+		fail_msg("%s", err);
+	return 0;
+}
+
+static int drop_store(void **state)
+{
+	(void)state;
+	tls_store_unref(store);
+	unlink(cert_file);
+	unlink(key_file);
+	rmdir(dir);
+	return 0;
+}
+
+/* -- the client --------------------------------------------------------------------------- */
+
+struct secure {
+	struct client cl;
+	SSL_CTX *ctx;
+	SSL *ssl;
+};
+
+static void shake(struct secure *s)
+{
+	int r;
+
+	s->ctx = SSL_CTX_new(TLS_client_method());
+	s->ssl = SSL_new(s->ctx);
+	assert_int_equal(SSL_set_fd(s->ssl, s->cl.fd), 1);
+	assert_int_equal(fcntl(s->cl.fd, F_SETFL, O_NONBLOCK), 0);
+	alarm(60);
+	while ((r = SSL_connect(s->ssl)) != 1) {
+		int e = SSL_get_error(s->ssl, r);
+
+		assert_true(e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE);
+		world_turn(s->cl.w);
+	}
+	alarm(0);
+	world_settle(s->cl.w);
+}
+
+static void secure_send(struct secure *s, const char *text)
+{
+	assert_int_equal(SSL_write(s->ssl, text, (int)strlen(text)), (int)strlen(text));
+}
+
+/* Exactly this comes. */
+static void secure_expect(struct secure *s, const char *want)
+{
+	struct buf *in = &s->cl.in;
+	char buf[4096];
+	int r;
+
+	alarm(60);
+	for (int quiet = 0; quiet < 30; quiet++) {
+		world_turn(s->cl.w);
+		r = SSL_read(s->ssl, buf, sizeof(buf));
+		if (r > 0) {
+			assert_int_equal(buf_append(in, buf, (size_t)r), 0);
+			hide_ids(in);
+		}
+		if (in->len < strlen(want) && !SSL_get_shutdown(s->ssl))
+			quiet = 0;
+	}
+	alarm(0);
+	assert_int_equal(buf_append(in, "", 1), 0);
+	assert_string_equal(in->p, want);
+	in->len = 0;
+}
+
+static void secure_cut(struct secure *s)
+{
+	SSL_free(s->ssl);
+	SSL_CTX_free(s->ctx);
+	client_cut(&s->cl);
+}
+
+static void secure_login(struct secure *s)
+{
+	struct world *w = s->cl.w;
+
+	secure_send(s, HEADER_IN);
+	secure_expect(s, HEADER_OUT FEATURES_BEFORE);
+	secure_send(s, AUTH("PLAIN", PLAIN_GOOD) HEADER_IN BIND("b1", ""));
+	secure_expect(s, SASL_EMPTY("success") HEADER_OUT FEATURES_AFTER "<bound/>");
+	secure_send(s, "<presence/>");
+	world_told(w, "AUTH PASSWORD user@localhost;GOOD user PLAIN;BIND user@localhost/ 7 id=b1 "
+		      "lang= tls PLAIN;STANZA <presence/>;");
+}
+
+static void world_with_tls(struct world *w, bool allow_plaintext)
+{
+	world_start_ring(w, 0);
+	w->settings.allow_plaintext = allow_plaintext;
+	world_configure(w);
+}
+
+/* -- tests ----------------------------------------------------------------------------------- */
+
+/* What stands behind <starttls/> in the same write is as if it had never come. */
+static void test_starttls(void **state)
+{
+	static const char *const behind[] = {"",
+					     "\n",
+					     AUTH("PLAIN", PLAIN_WRONG),
+					     "<presence/>",
+					     "</stream:stream>",
+					     "<x",
+					     "<!-- -->",
+					     "\x16\x03\x01"};
+	struct world w;
+
+	(void)state;
+	world_with_tls(&w, false);
+	for (size_t i = 0; i < JD_ARRAY_SIZE(behind); i++) {
+		struct secure s;
+		char text[256];
+
+		client_connect_to(&w, &s.cl, store, c2s_accepted, NULL);
+		client_send(&s.cl, HEADER_IN);
+		client_expect(&s.cl, HEADER_OUT REQUIRED);
+		client_send(&s.cl, AUTH("PLAIN", PLAIN_GOOD));
+		client_expect(&s.cl, SASL_FAILED("encryption-required"));
+		(void)snprintf(text, sizeof(text), STARTTLS "%s", behind[i]);
+		client_send(&s.cl, text);
+		client_expect(&s.cl, PROCEED);
+		shake(&s);
+		secure_login(&s);
+		secure_send(&s, "</stream:stream>");
+		secure_expect(&s, END_OUT);
+		secure_cut(&s);
+		world_told(&w, "END;CLOSED;");
+	}
+	world_stop(&w);
+}
+
+static void test_offered(void **state)
+{
+	struct secure s;
+	struct world w;
+
+	(void)state;
+	world_with_tls(&w, true);
+	client_connect_to(&w, &s.cl, store, c2s_accepted, NULL);
+	client_send(&s.cl, HEADER_IN);
+	client_expect(&s.cl, HEADER_OUT OFFERED);
+	/* In the middle of an exchange it is too late. */
+	client_send(&s.cl, AUTH("PLAIN", ""));
+	client_expect(&s.cl, SASL_EMPTY("challenge"));
+	client_send(&s.cl, STARTTLS);
+	client_expect_end(&s.cl, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" END_OUT);
+	world_told(&w, "CLOSED;");
+
+	client_connect_to(&w, &s.cl, store, c2s_accepted, NULL);
+	client_send(&s.cl, HEADER_IN STARTTLS);
+	client_expect(&s.cl, HEADER_OUT OFFERED PROCEED);
+	shake(&s);
+	secure_send(&s, HEADER_IN);
+	secure_expect(&s, HEADER_OUT FEATURES_BEFORE);
+	/* Once is enough. */
+	secure_send(&s, STARTTLS);
+	secure_expect(&s, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" END_OUT);
+	secure_cut(&s);
+	world_told(&w, "CLOSED;");
+	world_stop(&w);
+}
+
+static void test_direct_tls(void **state)
+{
+	struct secure s;
+	struct world w;
+	int fds[2];
+
+	(void)state;
+	world_with_tls(&w, false);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	s.cl = (struct client){.w = &w, .fd = fds[1]};
+	buf_init(&s.cl.in, 1 << 20);
+	c2s_accepted(conn_new(io_thread_at(w.io, 0), fds[0], store, true), NULL);
+	shake(&s);
+	secure_login(&s);
+	c2s_end(w.link, STREAM_CONFLICT, NULL);
+	secure_expect(&s, ERROR_OUT("conflict") END_OUT);
+	secure_cut(&s);
+	world_told(&w, "CLOSED;");
+	world_stop(&w);
+}
+
+/* No hello at all in place of a handshake. */
+static void test_garbage(void **state)
+{
+	struct client cl;
+	struct world w;
+
+	(void)state;
+	world_with_tls(&w, false);
+	client_connect_to(&w, &cl, store, c2s_accepted, NULL);
+	client_send(&cl, HEADER_IN STARTTLS);
+	client_expect(&cl, HEADER_OUT REQUIRED PROCEED);
+	client_send(&cl, "this is no client hello at all\r\n");
+	client_cut(&cl);
+	world_told(&w, "CLOSED;");
+	world_stop(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_starttls),
+		cmocka_unit_test(test_offered),
+		cmocka_unit_test(test_direct_tls),
+		cmocka_unit_test(test_garbage),
+	};
+
+	return cmocka_run_group_tests(tests, make_store, drop_store);
+}
