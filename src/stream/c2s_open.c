@@ -39,12 +39,12 @@ static int check(const struct c2s *c, const struct scan_open *open, const struct
 {
 	const struct login *login = c->login;
 
-	if (!c->ws && !jd_str_is(open->ns, JD_NS_STREAM))
+	/* The namespace of <open/> is what made it one. */
+	if (!c->ws &&
+	    (!jd_str_is(open->ns, JD_NS_STREAM) || !jd_str_is(open->content_ns, JD_NS_STANZA)))
 		*ret_condition = STREAM_INVALID_NAMESPACE;
 	else if (!jd_str_is(open->name, c->ws ? "open" : "stream"))
 		*ret_condition = STREAM_BAD_FORMAT;
-	else if (!c->ws && !jd_str_is(open->content_ns, JD_NS_STANZA))
-		*ret_condition = STREAM_INVALID_NAMESPACE;
 	else if (!host)
 		*ret_condition = STREAM_HOST_UNKNOWN;
 	else if (login->name && host != login->host)

@@ -40,17 +40,17 @@ enum sasl_step {
 
 struct sasl {
 	enum sasl_mechanism mechanism;
-	struct jd_str host;   /* the stream's, prepared; alive as long as the exchange */
+	struct jd_str host; /* the stream's, prepared; alive as long as the exchange */
 	struct jd_str peer;
 	/* results */
 	enum sasl_condition condition;
 	struct auth_ask *ask; /* SASL_ASK: ownership goes to the caller */
 	char name[1024];      /* prepared local part, terminated */
 	uint64_t owner;
-	char *out;            /* raw bytes, to be base64-encoded by the caller */
+	char *out; /* raw bytes, to be base64-encoded by the caller */
 	size_t out_len;
 	size_t out_cap;
-	void *state;          /* the mechanism's own */
+	void *state; /* the mechanism's own */
 };
 
 /* Exact name on the wire; -JD_ENOENT. */
