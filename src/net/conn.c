@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A connection's life and its reading.
+ * A connection's life: events, the handshake, closing, the wheel.
  *
  * Whatever happens to a connection, it is only marked ("touched"): at the end of
  * the turn conn_settle() reads what TLS still holds, writes what was queued, sets
@@ -23,8 +23,6 @@
 #define SHAKE_TIME  (10 * JD_USEC_PER_SEC)
 #define FLUSH_TIME  (5 * JD_USEC_PER_SEC)
 #define LINGER_TIME (2 * JD_USEC_PER_SEC)
-/* Reads of one event at most, so that one fast sender doesn't hold up the others. */
-#define READS_AT_ONCE 4
 
 static void conn_settle(struct conn *c);
 
@@ -55,7 +53,7 @@ void conn_touch(struct conn *c)
 	loop_defer(t->loop, &t->flush, settle_all);
 }
 
-static bool readable(const struct conn *c)
+bool conn_readable(const struct conn *c)
 {
 	return c->state == CONN_OPEN && !c->paused && !c->tls_wanted && !list_linked(&c->starved);
 }
@@ -66,7 +64,7 @@ static unsigned interest(const struct conn *c)
 
 	if (c->blocked || c->read_waits)
 		want |= LOOP_WRITE;
-	if (c->state == CONN_SHAKING ? !c->blocked : readable(c) && !c->eof)
+	if (c->state == CONN_SHAKING ? !c->blocked : conn_readable(c) && !c->eof)
 		want |= LOOP_READ;
 	if (c->state == CONN_CLOSING && c->shut)
 		want = LOOP_READ;
@@ -165,7 +163,7 @@ static void linger(struct conn *c)
 /* -- TLS ----------------------------------------------------------------------------------- */
 
 /* What libssl had to say to the peer is written; wait a moment, so that it is read. */
-static void tls_failed(struct conn *c)
+void conn_tls_failed(struct conn *c)
 {
 	jd_log_peer(JD_LOG_INFO, "TLS failed", jd_kv_str("peer", conn_peer(c)),
 		    jd_kv_cstr("reason", tls_reason(c->tls)));
@@ -184,7 +182,7 @@ static void shake(struct conn *c)
 	if (r == -JD_ECLOSED) {
 		conn_die(c, CONN_PEER_CLOSED);
 	} else if (r < 0) {
-		tls_failed(c);
+		conn_tls_failed(c);
 	} else if (r > 0) {
 		c->blocked = r == TLS_WANT_WRITE;
 		conn_touch(c);
@@ -233,114 +231,6 @@ struct tls_session *conn_tls(struct conn *c)
 	return c->state == CONN_SHAKING ? NULL : c->tls;
 }
 
-/* -- reading ---------------------------------------------------------------------------------- */
-
-/* 0, 1 (nothing now) or -1 (the end has been noted). ret_more: try again at once. */
-static int read_plain(struct conn *c, char *buf, size_t *ret_n, bool *ret_more)
-{
-	ssize_t n;
-
-	do
-		n = recv(c->watch.fd, buf, IO_READ_SCRATCH, 0);
-	while (n < 0 && errno == EINTR);
-	if (n > 0) {
-		*ret_n = (size_t)n;
-		*ret_more = (size_t)n == IO_READ_SCRATCH;
-		return 0;
-	}
-	if (n < 0 && errno == EAGAIN)
-		return 1;
-	if (n < 0)
-		conn_die(c, CONN_RESET);
-	else
-		c->eof = true;
-	return -1;
-}
-
-/* As many records as have arrived and fit. What came before an end or an error is
- * delivered first; the session says the same again when asked again. */
-static int read_tls(struct conn *c, char *buf, size_t *ret_n, bool *ret_more)
-{
-	size_t have = 0, n;
-	int r;
-
-	do {
-		r = tls_read(c->tls, buf + have, IO_READ_SCRATCH - have, &n);
-		if (r == 0)
-			have += n;
-	} while (r == 0 && have < IO_READ_SCRATCH && tls_pending(c->tls));
-	c->read_waits = r == TLS_WANT_WRITE;
-	if (r == -JD_ECLOSED)
-		c->eof = true;
-	if (have) {
-		*ret_n = have;
-		*ret_more = r == -JD_EIO || (r == 0 && tls_pending(c->tls));
-		return 0;
-	}
-	if (r == -JD_EIO)
-		tls_failed(c);
-	return r < 0 ? -1 : 1;
-}
-
-static void conn_read(struct conn *c)
-{
-	struct io_thread *t = conn_thread(c);
-	char *buf = t->read_scratch;
-	bool more = true;
-	size_t n = 0;
-
-	for (int i = 0; i < READS_AT_ONCE && more && readable(c) && !c->eof; i++) {
-		more = false;
-		count_add(&t->counters.reads, 1);
-		if ((c->tls ? read_tls(c, buf, &n, &more) : read_plain(c, buf, &n, &more)) != 0)
-			break;
-		count_add(&t->counters.bytes_in, n);
-		c->last_read = loop_now(t->loop);
-		c->proto->data(c->p, buf, n);
-	}
-	/* The poll does not know of what the session holds. */
-	c->again |= more && c->tls;
-	if (c->eof || c->again || c->read_waits)
-		conn_touch(c);
-}
-
-void conn_pause(struct conn *c)
-{
-	c->paused = true;
-	conn_touch(c);
-}
-
-void conn_resume(struct conn *c)
-{
-	c->paused = false;
-	c->again = c->tls != NULL;
-	conn_touch(c);
-}
-
-bool conn_paused(const struct conn *c)
-{
-	return c->paused;
-}
-
-void conn_starve(struct conn *c)
-{
-	if (c->state == CONN_DEAD || list_linked(&c->starved))
-		return;
-	list_append(&conn_thread(c)->starved, &c->starved);
-	conn_touch(c);
-}
-
-void conn_feed(struct conn *c)
-{
-	list_remove(&c->starved);
-	if (c->state >= CONN_CLOSING)
-		return;
-	c->again = c->tls != NULL;
-	conn_touch(c);
-	if (c->proto->space)
-		c->proto->space(c->p);
-}
-
 /* -- events --------------------------------------------------------------------------------------
  */
 
@@ -368,10 +258,10 @@ static void conn_settle(struct conn *c)
 {
 	if (c->again) {
 		c->again = false;
-		if (readable(c) && c->tls)
+		if (conn_readable(c) && c->tls)
 			conn_read(c);
 	}
-	if (c->eof && readable(c))
+	if (c->eof && conn_readable(c))
 		conn_close(c, CONN_PEER_CLOSED);
 	if (c->state == CONN_OPEN || c->state == CONN_CLOSING)
 		conn_flush(c);

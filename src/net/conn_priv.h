@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A connection's insides, shared by conn.c (life and reading), conn_out.c
- * (writing) and inward.c.
+ * A connection's insides, shared by conn.c (life), conn_in.c (reading),
+ * conn_out.c (writing), listener.c and inward.c.
  *
  * States.  SHAKING: the TLS handshake runs, nothing else is read or written.
  * OPEN.  CLOSING: nothing comes in any more; the queue is flushed, then our end
@@ -71,11 +71,20 @@ struct conn *conn_new_from(struct io_thread *t, int fd, struct tls_store *tls, b
 /* Has conn_settle() run at the end of this turn. */
 void conn_touch(struct conn *c);
 void conn_die(struct conn *c, enum conn_why why);
-void conn_starve(struct conn *c);
-void conn_feed(struct conn *c);
 void conn_shutdown_all(struct io_thread *t);
 /* The queue has come to the place of the handshake. */
 void conn_shake(struct conn *c);
+
+/* libssl has given up; its alert is on the way. */
+void conn_tls_failed(struct conn *c);
+bool conn_readable(const struct conn *c);
+
+/* -- conn_in.c ------------------------------------------------------------------------- */
+
+void conn_read(struct conn *c);
+/* The ring to logic is full: nothing is read until conn_feed(). */
+void conn_starve(struct conn *c);
+void conn_feed(struct conn *c);
 
 /* -- conn_out.c ------------------------------------------------------------------------ */
 

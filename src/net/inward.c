@@ -35,7 +35,8 @@ static bool stage(struct link *link, uint32_t kind, void *p, uint64_t n)
 		ring_want_space(t->inward, loop_waker(t->loop));
 		return false;
 	}
-	if (++t->staged >= STAGED_AT_ONCE)
+	/* On one thread logic's source comes next anyhow, and without another poll. */
+	if (++t->staged >= STAGED_AT_ONCE || !t->io->threaded)
 		publish(t);
 	else
 		loop_defer(t->loop, &t->publish, publish_deferred);

@@ -142,6 +142,10 @@ bool link_push_door(struct io_thread *t, const struct doorbell *d)
 {
 	if (!ring_push(t->doors, d))
 		return false;
+	if (!t->io->threaded) {
+		ring_publish(t->doors);
+		return true;
+	}
 	if (!t->unpublished) {
 		t->unpublished = true;
 		t->unpublished_next = unpublished;
