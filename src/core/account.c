@@ -46,6 +46,13 @@ static void account_in_end(struct jd_call *call, enum jd_verdict verdict)
 		jd_bounce(st, JD_SERVICE_UNAVAILABLE, NULL);
 }
 
+/* RFC 6121 8.5.1: what comes for a name that does not exist is answered as if nobody
+ * were there at the moment, so that names cannot be guessed. */
+static bool is_silent(const struct jd_stanza *st)
+{
+	return st->kind == JD_PRESENCE || (st->kind == JD_MESSAGE && st->type == JD_TYPE_HEADLINE);
+}
+
 static void account_handle(struct mailbox *m, struct jd_stanza *st)
 {
 	struct jd_account *a = container_of(m, struct jd_account, mailbox);
@@ -58,7 +65,7 @@ static void account_handle(struct mailbox *m, struct jd_stanza *st)
 		call_run(m, JD_HOOK_account_in, &ev, account_in_end);
 	} else if (a->state == ACCOUNT_FAILED) {
 		jd_bounce(st, JD_RESOURCE_CONSTRAINT, "The database does not answer.");
-	} else if (st->kind != JD_PRESENCE) { /* RFC 6121 8.5.1 */
+	} else if (!is_silent(st)) {
 		jd_bounce(st, JD_SERVICE_UNAVAILABLE, NULL);
 	}
 	account_unpin(a);
