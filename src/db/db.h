@@ -174,4 +174,5 @@ struct db_test_step {
 /* The next units meet these steps in order; unmatched units are executed for real. */
 void db_test_script(struct db *db, const struct db_test_step *steps, size_t n);
 void db_test_release(struct db *db);                /* what is held goes on, in order */
+size_t db_test_held(struct db *db);                 /* units that wait for that */
 void db_test_fail_every(struct db *db, unsigned n); /* every n-th unit FAILED; 0 = off */

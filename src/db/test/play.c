@@ -142,6 +142,16 @@ void db_test_release(struct db *db)
 	release(db_driver_state(db, &db_driver_test));
 }
 
+size_t db_test_held(struct db *db)
+{
+	const struct test *t = db_driver_state(db, &db_driver_test);
+	size_t n = 0;
+
+	for (const struct list *l = t->held.next; l != &t->held; l = l->next)
+		n++;
+	return n;
+}
+
 void db_test_fail_every(struct db *db, unsigned n)
 {
 	struct test *t = db_driver_state(db, &db_driver_test);
