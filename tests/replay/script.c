@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The interpreter of scripts.
+ */
+#include "replay/script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "replay/match.h"
+#include "util/buf.h"
+
+#define MAX_CLIENTS 32
+
+struct actor {
+	char name[32];
+	struct fake_link *link;
+};
+
+struct run {
+	const char *path;
+	unsigned line;
+	bool failed;
+	bool started; /* the world */
+	struct world_settings settings;
+	char *modules;
+	struct buf conf;
+	struct names *names;
+	struct actor actors[MAX_CLIENTS];
+	unsigned n_actors;
+};
+
+static void fail(struct run *r, const char *fmt, ...) JD_PRINTF(2, 3);
+
+static void fail(struct run *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)fprintf(stderr, "%s:%u: ", r->path, r->line);
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fprintf(stderr, "\n");
+	r->failed = true;
+}
+
+/* -- words ------------------------------------------------------------------------------- */
+
+static const char *skip(const char *p)
+{
+	return p + strspn(p, " \t\n");
+}
+
+/* The next word of *p, which moves behind it. */
+static struct jd_str word(const char **p)
+{
+	struct jd_str w;
+
+	*p = skip(*p);
+	w = (struct jd_str){*p, strcspn(*p, " \t\n")};
+	*p = skip(*p + w.len);
+	return w;
+}
+
+/* True, and *p moves on, if it begins with these words. */
+static bool says(const char **p, const char *words)
+{
+	size_t n = strlen(words);
+
+	if (strncmp(*p, words, n) != 0 || (words[n - 1] != ':' && !strchr(" \t\n", (*p)[n])))
+		return false;
+	*p = skip(*p + n);
+	return true;
+}
+
+static bool number(const char **p, unsigned long *ret_n)
+{
+	char *end;
+
+	if (**p < '0' || **p > '9')
+		return false;
+	*ret_n = strtoul(*p, &end, 10);
+	*p = skip(end);
+	return true;
+}
+
+struct address {
+	char text[256];
+	const char *name, *host, *resource;
+};
+
+static bool read_address(struct jd_str w, struct address *a)
+{
+	char *at, *slash;
+
+	if (w.len >= sizeof(a->text))
+		return false;
+	memcpy(a->text, w.p, w.len);
+	a->text[w.len] = '\0';
+	slash = strchr(a->text, '/');
+	at = strchr(a->text, '@');
+	if (slash)
+		*slash = '\0';
+	if (at)
+		*at = '\0';
+	a->name = a->text;
+	a->host = at ? at + 1 : "localhost";
+	a->resource = slash ? slash + 1 : "";
+	return true;
+}
+
+/* -- clients ---------------------------------------------------------------------------------- */
+
+static struct actor *actor_find(struct run *r, struct jd_str name)
+{
+	for (unsigned i = 0; i < r->n_actors; i++)
+		if (jd_str_is(name, r->actors[i].name))
+			return &r->actors[i];
+	return NULL;
+}
+
+static struct actor *actor_new(struct run *r, struct jd_str name)
+{
+	struct actor *a = actor_find(r, name);
+
+	if (!a) {
+		JD_ASSERT(r->n_actors < MAX_CLIENTS && name.len < sizeof(a->name));
+		a = &r->actors[r->n_actors++];
+		memcpy(a->name, name.p, name.len);
+	}
+	return a;
+}
+
+static void do_client(struct run *r, const char *p)
+{
+	struct jd_str name = word(&p);
+	struct address a;
+
+	if (!read_address(word(&p), &a)) {
+		fail(r, "no address");
+		return;
+	}
+	actor_new(r, name)->link = world_login(a.host, a.name, a.resource);
+	if (!actor_find(r, name)->link)
+		fail(r, "%.*s could not bind", JD_FMT(name));
+}
+
+static void do_users(struct run *r, const char *p)
+{
+	while (*p) {
+		struct address a;
+
+		if (read_address(word(&p), &a))
+			(void)world_user(a.host, a.name);
+		else
+			fail(r, "no address");
+	}
+}
+
+static void send(struct run *r, struct actor *a, const char *p, unsigned long times)
+{
+	for (unsigned long i = 1; i <= times; i++) {
+		char count[24], *text, *xml;
+		struct names *n = names_new();
+
+		(void)snprintf(count, sizeof(count), "%lu", i);
+		names_set(n, JD_STR("n"), jd_cstr(count));
+		text = names_fill(n, jd_cstr(p));
+		xml = names_fill(r->names, jd_cstr(text));
+		fake_send(a->link, jd_cstr(xml));
+		names_free(n);
+		mem_free(text);
+		mem_free(xml);
+	}
+}
+
+static void get(struct run *r, struct actor *a, const char *p)
+{
+	struct output *o = fake_take(a->link);
+	char *why;
+
+	if (!o) {
+		fail(r, "%s got nothing more", a->name);
+		return;
+	}
+	why = match(r->names, jd_cstr(p), (struct jd_str){o->text, o->len});
+	if (why)
+		fail(r, "%s\n\tsent to %s: %s", why, a->name, o->text);
+	mem_free(why);
+	mem_free(o);
+}
+
+static void get_times(struct run *r, struct actor *a, const char *p, unsigned long times)
+{
+	for (unsigned long i = 1; i <= times && !r->failed; i++) {
+		struct names *n = names_new();
+		char count[24], *text;
+
+		(void)snprintf(count, sizeof(count), "%lu", i);
+		names_set(n, JD_STR("n"), jd_cstr(count));
+		text = names_fill(n, jd_cstr(p));
+		get(r, a, text);
+		names_free(n);
+		mem_free(text);
+	}
+}
+
+static void find(struct run *r, struct actor *a, const char *p)
+{
+	for (struct list *n = a->link->out.next; n != &a->link->out; n = n->next) {
+		struct output *o = container_of(n, struct output, node);
+		char *why = match(r->names, jd_cstr(p), (struct jd_str){o->text, o->len});
+
+		if (!why) {
+			list_remove(&o->node);
+			mem_free(o);
+			return;
+		}
+		mem_free(why);
+	}
+	fail(r, "%s got nothing like this", a->name);
+	for (struct list *n = a->link->out.next; n != &a->link->out; n = n->next)
+		(void)fprintf(stderr, "\tsent: %s\n", container_of(n, struct output, node)->text);
+}
+
+static void nothing(struct run *r, struct actor *a)
+{
+	struct output *o = fake_take(a->link);
+
+	if (o)
+		fail(r, "%s got: %s", a->name, o->text);
+	mem_free(o);
+}
+
+static void ignore(struct actor *a)
+{
+	struct output *o;
+
+	while ((o = fake_take(a->link)) != NULL)
+		mem_free(o);
+}
+
+static void is(struct run *r, struct actor *a, const char *p)
+{
+	struct fake_link *f = a->link;
+	bool good;
+
+	if (says(&p, "ended:"))
+		good = f->ended && jd_str_is(word(&p), stream_condition_name(f->why));
+	else if (says(&p, "bound"))
+		good = f->bound && !f->ended;
+	else if (says(&p, "refused"))
+		good = f->refused && !f->bound && !f->ended;
+	else if (says(&p, "held"))
+		good = f->held;
+	else if (says(&p, "not held"))
+		good = !f->held;
+	else if (says(&p, "alive"))
+		good = !f->ended && !f->closing && world_session(f);
+	else if (says(&p, "closed"))
+		good = f->closing && !f->ended;
+	else
+		good = false;
+	if (!good)
+		fail(r, "that is not so; %s%s", f->ended ? "ended: " : "no stream error",
+		     f->ended ? stream_condition_name(f->why) : "");
+}
+
+static void bind(struct run *r, struct actor *a, const char *p)
+{
+	struct address to;
+
+	if (!read_address(word(&p), &to)) {
+		fail(r, "no address");
+		return;
+	}
+	fake_bind(a->link, to.host, to.name, world_owner(to.host, to.name), to.resource);
+	world_settle();
+}
+
+static void do_actor(struct run *r, struct actor *a, const char *p)
+{
+	unsigned long n = 1;
+
+	if (says(&p, "queues:")) {
+		send(r, a, p, 1);
+	} else if (says(&p, "sends:")) {
+		send(r, a, p, 1);
+		world_settle();
+	} else if (says(&p, "sends") && number(&p, &n) && says(&p, "times:")) {
+		send(r, a, p, n);
+		world_settle();
+	} else if (says(&p, "gets nothing")) {
+		world_settle();
+		nothing(r, a);
+	} else if (says(&p, "gets:")) {
+		world_settle();
+		get(r, a, p);
+	} else if (says(&p, "gets") && number(&p, &n) && says(&p, "times:")) {
+		world_settle();
+		get_times(r, a, p, n);
+	} else if (says(&p, "finds:")) {
+		world_settle();
+		find(r, a, p);
+	} else if (says(&p, "ignores")) {
+		world_settle();
+		ignore(a);
+	} else if (says(&p, "closes")) {
+		fake_close(a->link);
+		world_settle();
+	} else if (says(&p, "stops reading")) {
+		a->link->deaf = true;
+	} else if (says(&p, "reads")) {
+		a->link->deaf = false;
+		atomic_store(&a->link->link.queued, 0);
+	} else if (says(&p, "binds")) {
+		bind(r, a, p);
+	} else if (says(&p, "has handled") && number(&p, &n)) {
+		world_settle();
+		if (!world_session(a->link) || world_session(a->link)->handled != n)
+			fail(r, "handled %u",
+			     world_session(a->link) ? world_session(a->link)->handled : 0);
+	} else if (says(&p, "is")) {
+		world_settle();
+		is(r, a, p);
+	} else {
+		fail(r, "what does %s do? %s", a->name, p);
+	}
+}
+
+/* -- everything else ------------------------------------------------------------------------------
+ */
+
+static void do_db(struct run *r, const char *p)
+{
+	struct db_test_step step = {.status = JD_DB_OK};
+	struct jd_str name;
+	char *stmt;
+
+	world_settle();
+	if (says(&p, "release")) {
+		db_test_release(server.db);
+		world_settle();
+		return;
+	}
+	if (says(&p, "fail")) {
+		step.status = JD_DB_FAILED;
+	} else if (says(&p, "uncertain")) {
+		step.status = JD_DB_UNCERTAIN;
+	} else if (says(&p, "doubt")) {
+		step.status = JD_DB_UNCERTAIN;
+		step.done_but_uncertain = true;
+	} else if (says(&p, "hold")) {
+		step.hold = true;
+	} else {
+		fail(r, "what about the database? %s", p);
+		return;
+	}
+	name = word(&p);
+	stmt = jd_str_is(name, "*") ? NULL : jd_strdup(name);
+	step.stmt = stmt;
+	db_test_script(server.db, &step, 1);
+	mem_free(stmt);
+}
+
+static void do_advance(struct run *r, const char *p)
+{
+	unsigned long n;
+
+	if (!number(&p, &n))
+		fail(r, "advance by what?");
+	else if (says(&p, "ms"))
+		world_advance(n * JD_USEC_PER_MSEC);
+	else if (says(&p, "s"))
+		world_advance(n * JD_USEC_PER_SEC);
+	else if (says(&p, "min"))
+		world_advance(n * 60 * JD_USEC_PER_SEC);
+	else
+		fail(r, "advance by what?");
+}
+
+static void expect_count(struct run *r, const char *p, size_t got)
+{
+	unsigned long n;
+
+	if (!number(&p, &n) || n != got)
+		fail(r, "there are %zu", got);
+}
+
+static void do_everybody(struct run *r, bool may_have)
+{
+	world_settle();
+	for (unsigned i = 0; i < r->n_actors; i++) {
+		if (may_have)
+			ignore(&r->actors[i]);
+		else
+			nothing(r, &r->actors[i]);
+	}
+}
+
+static void do_errors(struct run *r, const char *p)
+{
+	unsigned long n;
+	unsigned got = world_errors;
+
+	if (!number(&p, &n) || !world_announced((unsigned)n))
+		fail(r, "%u errors were logged", got);
+}
+
+static void run_world(struct run *r)
+{
+	if (r->started)
+		return;
+	r->settings.modules = r->modules;
+	r->settings.host_conf = r->conf.p;
+	r->started = true;
+	world_start(&r->settings);
+}
+
+static bool before_world(struct run *r, const char *p)
+{
+	if (says(&p, "modules")) {
+		r->modules = jd_strdup(jd_cstr(p));
+		r->modules[strcspn(r->modules, "\n")] = '\0';
+		return true;
+	}
+	if (says(&p, "conf")) {
+		JD_ASSERT(buf_append(&r->conf, p, strlen(p)) == 0);
+		JD_ASSERT(buf_append(&r->conf, "\n", 2) == 0);
+		r->conf.len--;
+		return true;
+	}
+	return false;
+}
+
+static void statement(struct run *r, const char *p)
+{
+	const char *rest = p;
+	struct actor *a;
+
+	if (before_world(r, p))
+		return;
+	run_world(r);
+	a = actor_find(r, word(&rest));
+	if (a)
+		do_actor(r, a, rest);
+	else if (says(&p, "users"))
+		do_users(r, p);
+	else if (says(&p, "client"))
+		do_client(r, p);
+	else if (says(&p, "connect"))
+		actor_new(r, word(&p))->link = fake_connect();
+	else if (says(&p, "nobody gets anything"))
+		do_everybody(r, false);
+	else if (says(&p, "everybody ignores"))
+		do_everybody(r, true);
+	else if (says(&p, "advance"))
+		do_advance(r, p);
+	else if (says(&p, "db"))
+		do_db(r, p);
+	else if (says(&p, "errors"))
+		do_errors(r, p);
+	else if (says(&p, "sessions"))
+		expect_count(r, p, server.n_sessions);
+	else if (says(&p, "accounts"))
+		expect_count(r, p, server.n_accounts);
+	else
+		fail(r, "not understood: %s", p);
+}
+
+/* Collects a statement with its further lines, and runs it. */
+static void run_file(struct run *r, FILE *in)
+{
+	struct buf text;
+	char *line = NULL;
+	size_t size = 0;
+	unsigned at = 0;
+	ssize_t n;
+
+	buf_init(&text, 64 << 20);
+	do {
+		n = getline(&line, &size, in);
+		if (text.len && (n < 0 || (line[0] != ' ' && line[0] != '\t'))) {
+			JD_ASSERT(buf_append(&text, "", 1) == 0);
+			statement(r, text.p);
+			text.len = 0;
+		}
+		at++;
+		if (n <= 1 || line[strspn(line, " \t")] == '#')
+			continue;
+		if (!text.len)
+			r->line = at;
+		JD_ASSERT(buf_append(&text, line, (size_t)n) == 0);
+	} while (n >= 0 && !r->failed);
+	free(line);
+	buf_free(&text);
+}
+
+int script_run(const char *path)
+{
+	struct run r = {.path = path, .names = names_new()};
+	FILE *in = fopen(path, "re");
+
+	JD_ASSERT(in);
+	buf_init(&r.conf, 64 << 10);
+	run_file(&r, in);
+	(void)fclose(in);
+	run_world(&r);
+	if (!r.failed)
+		do_everybody(&r, false);
+	if (world_errors && !r.failed)
+		fail(&r, "%u errors were logged and not announced", world_errors);
+	world_errors = 0;
+	world_stop();
+	names_free(r.names);
+	mem_free(r.modules);
+	buf_free(&r.conf);
+	return r.failed ? -1 : 0;
+}

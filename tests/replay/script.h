@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Scripts of several clients.  One statement per line; lines that begin with
+ * white space go on with the statement before; '#' begins a comment line.
+ *
+ *   modules roster presence        the modules of both hosts (default: all); first
+ *   conf roster { ... }            a line for the hosts' sections; first
+ *   users alice bob@other.example  makes accounts (default host: localhost)
+ *   client a alice@localhost/phone connects, binds
+ *   connect a                      connects only, then
+ *   a binds alice@localhost/x      asks to bind; the answer is got like a stanza
+ *   a is bound | refused | held | not held | alive | closed
+ *   a is ended: conflict           by this stream error, which ended its connection
+ *   a sends: <message .../>        and the server does all that follows from it
+ *   a queues: <message .../>       the server sees it with the next statement
+ *   a sends 20 times: <.../>       as fast as it can; ${n} counts
+ *   a gets: <message .../>         the next thing sent to it (match.h)
+ *   a gets 20 times: <.../>
+ *   a finds: <message .../>        somewhere among what was sent to it
+ *   a gets nothing | nobody gets anything
+ *   a ignores | everybody ignores  what has been sent so far
+ *   a closes | stops reading | reads
+ *   a has handled 3                XEP-0198's h, as the server counts
+ *   advance 30 s                   time passes (ms, s, min)
+ *   db fail roster.load            the next unit that begins with this statement
+ *   db fail *                      the next unit
+ *   db uncertain X | db doubt X    not done, or done, but nobody knows
+ *   db hold X | db release         is kept until released
+ *   errors 1                       so many error lines were logged since the last look
+ *   sessions 2 | accounts 2        in memory
+ *
+ * At the end nobody may have anything left that it has not looked at.
+ */
+#pragma once
+
+#include "replay/world.h"
+
+/* Runs the file in a world of its own; 0, or -1 after a sentence with file and line. */
+int script_run(const char *path);
