@@ -274,6 +274,8 @@ void c2s_goodbye(struct c2s *c)
 {
 	if (c->state == AT_CLOSED)
 		return;
+	if (c->header_out)
+		c2s_say_error(c, stream_condition_name(STREAM_SYSTEM_SHUTDOWN), NULL);
 	c2s_say_end(c);
 	c->state = AT_CLOSED;
 }

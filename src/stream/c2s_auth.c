@@ -191,9 +191,9 @@ static int read_message(struct jd_el el, bool optional, char **ret_p, struct jd_
 
 static void take_message(struct c2s *c, struct jd_el el, bool initial)
 {
-	struct jd_str message;
+	struct jd_str message = JD_STR_NULL;
 	enum sasl_step step;
-	char *p;
+	char *p = NULL;
 
 	if (read_message(el, initial, &p, &message) < 0) {
 		fail(c, SASL_INCORRECT_ENCODING);

@@ -65,7 +65,7 @@ static int read_resource(struct jd_el bind, char out[JD_JID_PART_MAX], struct jd
 void c2s_bind(struct c2s *c, struct wire_builder *b)
 {
 	struct jd_el iq = wire_peek(b), bind = jd_el_child(iq, JD_NS_BIND, "bind");
-	struct jd_str id = jd_el_attr(iq, "id"), resource;
+	struct jd_str id = jd_el_attr(iq, "id"), resource = JD_STR_NULL;
 	char text[JD_JID_PART_MAX];
 
 	if (!wire_root_is_content(b) || !jd_str_is(jd_el_name(iq), "iq") ||

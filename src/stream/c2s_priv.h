@@ -118,6 +118,7 @@ struct c2s *c2s_new(struct conn *conn, struct ws *ws);
 void c2s_feed(struct c2s *c, const char *p, size_t n);
 void c2s_flush(struct c2s *c);
 void c2s_control(struct c2s *c, struct piece *piece);
+/* The connection is being closed from below or by link_close(): the server stops. */
 void c2s_goodbye(struct c2s *c);
 void c2s_space(struct c2s *c);
 void c2s_tick(struct c2s *c, jd_usec now);
@@ -160,6 +161,7 @@ void c2s_error(struct c2s *c, enum stream_condition condition, const char *text)
 /* The end of the stream, and the connection is closed. */
 void c2s_end_stream(struct c2s *c);
 /* The end of the stream in words only. */
+void c2s_say_error(struct c2s *c, const char *condition, const char *text);
 void c2s_say_end(struct c2s *c);
 
 /* -- events ------------------------------------------------------------------------------------ */

@@ -140,7 +140,7 @@ void c2s_end_stream(struct c2s *c)
 		conn_close(c->conn, CONN_WE_CLOSED);
 }
 
-static void say_error(struct c2s *c, const char *condition, const char *text)
+void c2s_say_error(struct c2s *c, const char *condition, const char *text)
 {
 	struct say s = {0};
 
@@ -166,6 +166,6 @@ void c2s_error(struct c2s *c, enum stream_condition condition, const char *text)
 		    jd_kv_str("peer", conn_peer(c->conn)));
 	if (!c->header_out)
 		c2s_say_header(c, JD_STR_NULL);
-	say_error(c, name, text);
+	c2s_say_error(c, name, text);
 	c2s_end_stream(c);
 }
