@@ -402,6 +402,56 @@ static void test_no_handshake(void **state)
 	fx_stop(&f);
 }
 
+/* Our answer is stuck behind bytes that the client does not read; meanwhile it talks in the
+ * clear. Nothing of that may be heard, and the handshake meets it as garbage. */
+static void hello_stuffed(struct fx *f, struct link *link)
+{
+	static char much[2000000];
+	struct piece *p = link_piece(0);
+
+	(void)f;
+	p->body = much;
+	p->body_len = sizeof(much);
+	assert_int_equal(link_send(link, p), 0);
+}
+
+static void read_to_the_end(int fd, void *arg)
+{
+	char buf[4096];
+
+	(void)arg;
+	while (recv(fd, buf, sizeof(buf), 0) > 0)
+		;
+	close(fd);
+}
+
+static void test_stuffed(void **state)
+{
+	(void)state;
+	for (unsigned threads = 0; threads < 2; threads++) {
+		struct fx f;
+		int fd;
+
+		proto = echo_proto;
+		proto.data = starttls_data;
+		fx_start(&f, threads);
+		f.hello = hello_stuffed;
+		fd = fx_connect_as(&f, (struct fx_birth){.tls = store, .proto = &proto});
+		fx_until(&f, f.hellos == 1);
+		write_all(fd, "starttls", 8);
+		/* A call to every thread and back: the word has been read by then. */
+		for (int i = 0; i < 3; i++)
+			close(fx_connect(&f, 0));
+		write_all(fd, "INJECTED IN THE CLEAR AND LONG ENOUGH FOR A HEADER", 50);
+		for (int i = 0; i < 3; i++)
+			close(fx_connect(&f, 0));
+		fx_run_client(&f, read_to_the_end, fd, NULL);
+		fx_until(&f, f.closed == 7);
+		assert_int_equal(f.bytes, 0);
+		fx_stop(&f);
+	}
+}
+
 /* Logic says the word; what it sends behind it goes out encrypted. */
 static void hello_starttls(struct fx *f, struct link *link)
 {
@@ -576,14 +626,14 @@ static void test_stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_stores),   cmocka_unit_test(test_warnings),
-		cmocka_unit_test(test_echo),         cmocka_unit_test(test_names),
-		cmocka_unit_test(test_bindings),     cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_alpn),         cmocka_unit_test(test_starttls),
-		cmocka_unit_test(test_injection),    cmocka_unit_test(test_no_handshake),
-		cmocka_unit_test(test_order),        cmocka_unit_test(test_pause),
-		cmocka_unit_test(test_close_notify), cmocka_unit_test(test_deadline),
-		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_bad_stores), cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_echo),       cmocka_unit_test(test_names),
+		cmocka_unit_test(test_bindings),   cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_alpn),       cmocka_unit_test(test_starttls),
+		cmocka_unit_test(test_injection),  cmocka_unit_test(test_no_handshake),
+		cmocka_unit_test(test_order),      cmocka_unit_test(test_stuffed),
+		cmocka_unit_test(test_pause),      cmocka_unit_test(test_close_notify),
+		cmocka_unit_test(test_deadline),   cmocka_unit_test(test_stop),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
