@@ -228,6 +228,8 @@ static int put_row(struct buf *out, const struct table *t, const struct doc_reco
 				s = value_text(arena, v);
 		err = put_cell(out, s, t->width[i], i + 1 == t->n);
 	}
+	while (!err && out->p[out->len - 1] == ' ')
+		out->len--;
 	return err ? err : buf_append(out, "\n", 1);
 }
 

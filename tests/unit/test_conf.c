@@ -15,6 +15,7 @@
 #include "core/conf.h"
 #include "core/order.h"
 #include "util/arena.h"
+#include "util/mem.h"
 
 /* -- modules that exist only here --------------------------------------------------- */
 
@@ -394,6 +395,32 @@ static void test_docs(void **state)
 	}
 }
 
+/* The manual names every option; it is written by hand. */
+static void test_manual(void **state)
+{
+	const char *top = getenv("JD_TOP_SRCDIR");
+	char path[2048], wanted[128];
+	cleanup_free char *text = mem_alloc(1 << 20);
+	const struct conf_doc *docs;
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	if (!top)
+		skip();
+	snprintf(path, sizeof(path), "%s/man/jackdaw.conf.5", top);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+	fclose(f);
+	docs = conf_docs(&n);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(wanted, sizeof(wanted), "\n.BR %s \" (%s", docs[i].name, docs[i].type);
+		if (!strstr(text, wanted))
+			fail_msg("jackdaw.conf(5) lacks %s", docs[i].name);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_no_file),  cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),   cmocka_unit_test(test_environment),
 		cmocka_unit_test(test_order),    cmocka_unit_test(test_docs),
+		cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
