@@ -58,6 +58,25 @@ static enum jd_verdict to_full(struct jd_stanza_event *ev)
 	}
 }
 
+/* Only the account itself may say what its archive calls a message (XEP-0359 section 5). */
+static bool forged_id(struct jd_el child, const void *arg)
+{
+	const struct jd_stanza_event *ev = arg;
+	struct jd_jid by;
+
+	return jd_el_is(child, JD_NS_SID, "stanza-id") &&
+	       jd_jid_parse(ev->st->arena, jd_el_attr(child, "by"), &by) == 0 &&
+	       jd_jid_eq(by, jd_account_jid(ev->account));
+}
+
+static enum jd_verdict on_account_first(struct jd_instance *mi, struct jd_stanza_event *ev)
+{
+	(void)mi;
+	if (ev->st->kind == JD_MESSAGE)
+		(void)jd_stanza_remove(ev->st, forged_id, ev);
+	return JD_PASS;
+}
+
 static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	(void)mi;
@@ -72,6 +91,10 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 
 static int start(struct jd_instance *mi)
 {
+	int r = jd_on(mi, account_in, JD_PRIO_FIRST, on_account_first);
+
+	if (r < 0)
+		return r;
 	return jd_on(mi, account_in, JD_PRIO_LAST, on_account);
 }
 

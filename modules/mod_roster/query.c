@@ -92,8 +92,8 @@ static enum jd_verdict on_get(struct jd_instance *mi, struct jd_iq *iq)
 	struct jd_str ver = jd_el_attr(iq->query, "ver");
 	struct jd_xml *x;
 
-	if (!iq->own) {
-		jd_iq_fail(iq, JD_FORBIDDEN, NULL);
+	if (!iq->own) { /* as if there were no such account */
+		jd_iq_fail(iq, JD_SERVICE_UNAVAILABLE, NULL);
 		return JD_DONE;
 	}
 	r = jd_account_data(mi, iq->account);

@@ -39,7 +39,9 @@ struct mailbox {
 	size_t bytes;
 	unsigned max_posts;
 	size_t max_bytes;
-	unsigned holds; /* waiting calls and loads; > 0: paused */
+	unsigned holds;      /* waiting calls and loads; > 0: paused */
+	struct list waiters; /* mailboxes that stand still until this one has room */
+	struct list waiting; /* in the waiters of another */
 	void (*handle)(struct mailbox *self, struct jd_stanza *st);
 };
 
@@ -61,6 +63,9 @@ int mailbox_post(struct mailbox *m, struct jd_stanza *st) JD_MUST_USE;
 void mailbox_post_fn(struct mailbox *m, void (*fn)(void *arg, bool dropped), void *arg);
 void mailbox_hold(struct mailbox *m);
 void mailbox_unhold(struct mailbox *m);
+/* Holds `waiter` until m has room again; nothing if it has. For a session whose own account
+ * is the busy one: its socket is stopped instead of its requests being refused. */
+void mailbox_wait_room(struct mailbox *m, struct mailbox *waiter);
 bool mailbox_idle(const struct mailbox *m); /* empty and not held */
 /* Puts the run list into server.loop. */
 void mailboxes_start(void);

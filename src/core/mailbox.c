@@ -29,6 +29,8 @@ void mailbox_init(struct mailbox *m, bool wide,
 	};
 	list_init(&m->posts);
 	list_init(&m->run);
+	list_init(&m->waiters);
+	list_init(&m->waiting);
 }
 
 static void set_runnable(struct mailbox *m)
@@ -46,6 +48,26 @@ static size_t post_bytes(struct jd_stanza *st)
 	return st ? stanza_of(st)->wire->bytes_len : 0;
 }
 
+static void release_waiters(struct mailbox *m)
+{
+	while (!list_empty(&m->waiters)) {
+		struct mailbox *w = container_of(m->waiters.next, struct mailbox, waiting);
+
+		list_remove(&w->waiting);
+		mailbox_unhold(w);
+	}
+}
+
+void mailbox_wait_room(struct mailbox *m, struct mailbox *waiter)
+{
+	if (m->count < m->max_posts / 2 && m->bytes < m->max_bytes / 2)
+		return;
+	if (list_linked(&waiter->waiting))
+		return;
+	list_append(&m->waiters, &waiter->waiting);
+	mailbox_hold(waiter);
+}
+
 /* Takes the first post out; its references go to the caller. */
 static struct post post_take(struct mailbox *m)
 {
@@ -57,6 +79,8 @@ static struct post post_take(struct mailbox *m)
 	if (out.st)
 		m->count--;
 	m->bytes -= post_bytes(out.st);
+	if (m->count < m->max_posts / 4 && m->bytes < m->max_bytes / 4)
+		release_waiters(m);
 	return out;
 }
 
@@ -93,6 +117,8 @@ void mailbox_fini(struct mailbox *m)
 
 		post_free(&p, true);
 	}
+	release_waiters(m);
+	list_remove(&m->waiting);
 	list_remove(&m->run);
 	if (server.running == m)
 		server.running = NULL;

@@ -54,8 +54,13 @@ static void session_relax(struct jd_session *s)
 
 static void session_in_end(struct jd_call *call, enum jd_verdict verdict)
 {
-	if (verdict == JD_PASS)
-		jd_route(call->ev.st);
+	struct jd_session *s = call->ev.session;
+
+	if (verdict != JD_PASS)
+		return;
+	jd_route(call->ev.st);
+	if (s->bound && jd_jid_bare_eq(call->ev.st->to, s->jid))
+		mailbox_wait_room(&s->account->mailbox, call->mailbox);
 }
 
 /* True when the stanza was refused and answered. */

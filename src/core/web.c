@@ -16,8 +16,8 @@
 #define REL "urn:xmpp:alt-connections:websocket"
 
 struct web_host {
-	char *name; /* as in URLs */
-	struct buf xml, json;
+	char *name;                 /* as in URLs */
+	struct buf xml[2], json[2]; /* [1]: for those who came by TLS */
 };
 
 static struct web_host *hosts;
@@ -37,7 +37,7 @@ static void get_xml(struct http_conn *h, const struct http_request *rq, void *ar
 	struct http_reply reply = {.status = 200, .type = "application/xrd+xml; charset=utf-8"};
 
 	(void)arg;
-	reply.body = buf_str(&host_of(rq)->xml);
+	reply.body = buf_str(&host_of(rq)->xml[rq->secure]);
 	http_respond(h, &reply);
 }
 
@@ -46,7 +46,7 @@ static void get_json(struct http_conn *h, const struct http_request *rq, void *a
 	struct http_reply reply = {.status = 200, .type = "application/json"};
 
 	(void)arg;
-	reply.body = buf_str(&host_of(rq)->json);
+	reply.body = buf_str(&host_of(rq)->json[rq->secure]);
 	http_respond(h, &reply);
 }
 
@@ -81,37 +81,49 @@ static void put(struct buf *b, const char *fmt, ...)
 	JD_ASSERT(n >= 0 && (size_t)n < sizeof(text) && buf_append(b, text, (size_t)n) == 0);
 }
 
-static void put_link(struct web_host *w, const struct listener *l, unsigned *count)
+static void put_link(struct web_host *w, bool secure, const struct listener *l, unsigned *count)
 {
 	const struct listener_settings *s = listener_settings(l);
 	char url[512];
 
 	snprintf(url, sizeof(url), "%s://%s:%u/xmpp-websocket", s->direct_tls ? "wss" : "ws",
 		 w->name, (unsigned)listener_port(l));
-	put(&w->xml, "  <Link rel='" REL "' href='%s'/>\n", url);
-	put(&w->json, "%s\n  {\"rel\": \"" REL "\", \"href\": \"%s\"}", (*count)++ ? "," : "", url);
+	put(&w->xml[secure], "  <Link rel='" REL "' href='%s'/>\n", url);
+	put(&w->json[secure], "%s\n  {\"rel\": \"" REL "\", \"href\": \"%s\"}",
+	    (*count)++ ? "," : "", url);
 }
 
-static void host_documents(struct web_host *w, struct listener *const *listeners, size_t n)
+/* How many were put. */
+static unsigned put_links(struct web_host *w, bool secure, bool tls,
+			  struct listener *const *listeners, size_t n)
 {
 	unsigned count = 0;
 
-	buf_init(&w->xml, 64 << 10);
-	buf_init(&w->json, 64 << 10);
-	put(&w->xml, "<?xml version='1.0' encoding='utf-8'?>\n"
-		     "<XRD xmlns='http://docs.oasis-open.org/ns/xri/xrd-1.0'>\n");
-	put(&w->json, "{\"links\": [");
-	/* The safe ones first: clients take the first that they can use. */
-	for (int tls = 1; tls >= 0; tls--) {
-		for (size_t i = 0; i < n && count < 32; i++) {
-			const struct listener_settings *s = listener_settings(listeners[i]);
+	for (size_t i = 0; i < n && count < 32; i++) {
+		const struct listener_settings *s = listener_settings(listeners[i]);
 
-			if (s->alpn == TLS_ALPN_HTTP && s->direct_tls == (tls == 1))
-				put_link(w, listeners[i], &count);
-		}
+		if (s->alpn == TLS_ALPN_HTTP && s->direct_tls == tls)
+			put_link(w, secure, listeners[i], &count);
 	}
-	put(&w->xml, "</XRD>\n");
-	put(&w->json, "\n]}\n");
+	return count;
+}
+
+/* A page that came by TLS may not use ws://, and passwords without TLS are refused
+ * unless the operator allows them: so each gets what will work for it. */
+static void host_document(struct web_host *w, bool secure, struct listener *const *listeners,
+			  size_t n)
+{
+	bool tls = secure || !server.conf->auth.allow_plaintext;
+
+	buf_init(&w->xml[secure], 64 << 10);
+	buf_init(&w->json[secure], 64 << 10);
+	put(&w->xml[secure], "<?xml version='1.0' encoding='utf-8'?>\n"
+			     "<XRD xmlns='http://docs.oasis-open.org/ns/xri/xrd-1.0'>\n");
+	put(&w->json[secure], "{\"links\": [");
+	if (!put_links(w, secure, tls, listeners, n) && !secure)
+		(void)put_links(w, secure, !tls, listeners, n);
+	put(&w->xml[secure], "</XRD>\n");
+	put(&w->json[secure], "\n]}\n");
 }
 
 static struct http_route routes[] = {
@@ -133,7 +145,8 @@ const struct http_settings *web_open(struct listener *const *listeners, size_t n
 		if (idn_to_ascii(jd_cstr(server.conf->hosts[i].name), name) < 0)
 			snprintf(name, sizeof(name), "localhost");
 		hosts[i].name = jd_strdup(jd_cstr(name));
-		host_documents(&hosts[i], listeners, n);
+		host_document(&hosts[i], false, listeners, n);
+		host_document(&hosts[i], true, listeners, n);
 	}
 	return &settings;
 }
@@ -142,8 +155,10 @@ void web_close(void)
 {
 	for (size_t i = 0; i < n_hosts; i++) {
 		mem_free(hosts[i].name);
-		buf_free(&hosts[i].xml);
-		buf_free(&hosts[i].json);
+		for (int k = 0; k < 2; k++) {
+			buf_free(&hosts[i].xml[k]);
+			buf_free(&hosts[i].json[k]);
+		}
 	}
 	mem_free(hosts);
 	hosts = NULL;

@@ -313,7 +313,9 @@ static void check_deadlines(struct http_conn *h, jd_usec now)
 	} else if (h->rest) {
 		return; /* its time begins when it is looked at */
 	} else if (http_parser_idle(&h->parser)) {
-		if (took > IDLE_TIME && still > IDLE_TIME)
+		jd_usec most = h->answered ? IDLE_TIME : HEADER_TIME;
+
+		if (took > most && still > most)
 			end(h, CONN_TIMEOUT);
 	} else if (http_parser_in_body(&h->parser) ? body_too_slow(h, took) : took > HEADER_TIME) {
 		say(h, 408, NULL, HTTP_OUT_CLOSE);

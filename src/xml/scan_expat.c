@@ -163,8 +163,10 @@ static void XMLCALL on_decl(void *data, const XML_Char *version, const XML_Char 
 {
 	struct parser *p = data;
 
-	(void)version, (void)standalone;
-	if (encoding && strcasecmp(encoding, "UTF-8") != 0)
+	(void)standalone;
+	if (version && strcmp(version, "1.0") != 0) /* XML 1.1 allows more than we do */
+		scan_on_error(p->arg, SCAN_NOT_WELL_FORMED);
+	else if (encoding && strcasecmp(encoding, "UTF-8") != 0)
 		scan_on_error(p->arg, SCAN_UNSUPPORTED_ENCODING);
 	else
 		scan_on_mark(p->arg);

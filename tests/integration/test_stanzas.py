@@ -131,7 +131,8 @@ def test_ping(alice, bob):
     for to in (None, "localhost", alice.jid, "example.test"):
         answer = client.iq("get", PING, to)
         assert answer.get("type") == "result"
-        assert answer.get("from") in (to, client.jid, None)
+        # Without "to" the server answers for the account (RFC 6120 8.1.2.1).
+        assert answer.get("from") in (to, client.jid, alice.jid, None)
         assert len(answer) == 0
 
 

@@ -437,7 +437,7 @@ BAD_REQUESTS = {
     "wrong method": (get("/.well-known/host-meta", "Content-Length: 0", method="POST"), {405}),
     "broken method": (b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", {400}),
     "plain GET of the WebSocket": (get("/xmpp-websocket"), {400, 426}),
-    "absolute form of elsewhere": (b"GET http://elsewhere/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "absolute form of elsewhere": (b"GET http://elsewhere/x HTTP/1.1\r\nHost: a\r\n\r\n",
                                    {400, 404, 421}),
     "CONNECT": (b"CONNECT elsewhere:80 HTTP/1.1\r\nHost: elsewhere\r\n\r\n", {400, 404, 405, 501}),
 }

@@ -37,6 +37,9 @@
 	"xmlns:stream='http://etherx.jabber.org/streams' id='ID' from='localhost' "                \
 	"version='1.0' xml:lang='en'>"
 #define END_OUT "</stream:stream>"
+#define SHUTDOWN_OUT                                                                               \
+	"<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"             \
+	"</stream:error>"
 #define LIMITS_BEFORE                                                                              \
 	"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>"
 #define MECHANISMS                                                                                 \

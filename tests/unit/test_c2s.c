@@ -591,13 +591,13 @@ static void test_logic_ends_it(void **state)
 			  "</text></stream:error>" END_OUT);
 	world_told(&w, "CLOSED;");
 
-	/* A close without a word about why. */
+	/* A close without a word about why: only a server that stops does that. */
 	client_connect(&w, &cl);
 	client_login(&cl);
 	client_send(&cl, "<presence/>");
 	world_told(&w, "STANZA <presence/>;");
 	link_close(w.link);
-	client_expect_end(&cl, END_OUT);
+	client_expect_end(&cl, SHUTDOWN_OUT END_OUT);
 	world_told(&w, "CLOSED;");
 	world_stop(&w);
 }
@@ -620,8 +620,8 @@ static void test_shutdown(void **state)
 	client_read(&open);
 	client_read(&session);
 	assert_int_equal(young.in.len, 0);
-	assert_true(jd_str_is(buf_str(&open.in), END_OUT));
-	assert_true(jd_str_is(buf_str(&session.in), END_OUT));
+	assert_true(jd_str_is(buf_str(&open.in), SHUTDOWN_OUT END_OUT));
+	assert_true(jd_str_is(buf_str(&session.in), SHUTDOWN_OUT END_OUT));
 	assert_true(young.eof && open.eof && session.eof);
 	client_cut(&young);
 	client_cut(&open);
