@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The load generator: XMPP clients by the thousand on one thread and one epoll.
+ *
+ * A client connects (TCP, or TLS from the first byte), logs in with PLAIN, binds,
+ * sends presence, and is ready when the answer to an IQ behind that has come; the
+ * same steps on any server.  Then each complete element from the server is handed
+ * to on_stanza(), and bench_send() queues bytes that leave at the end of the event,
+ * so that answers to what came in one read go out in one write.
+ *
+ * RAW clients speak no XMPP: they are ready once connected, for the relays of
+ * relay.c.
+ *
+ * Whatever goes wrong with a client (refused, closed, nonsense) is counted in
+ * loop->failed, remembered as a sentence, and the client is over; nothing is hidden.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bench_client;
+
+enum bench_transport { BENCH_TCP, BENCH_TLS, BENCH_RAW };
+
+enum bench_state {
+	BENCH_OFF,     /* not connected, or over */
+	BENCH_CONNECT, /* the TCP connection is being made */
+	BENCH_SHAKE,   /* TLS */
+	BENCH_AUTH,    /* until <success/> */
+	BENCH_BIND,    /* until the answer to bind */
+	BENCH_PRESENCE,
+	BENCH_READY,
+};
+
+/* One thread's worth of clients. */
+struct bench_loop {
+	int epoll;
+	void *tls; /* SSL_CTX */
+	char *scratch;
+	unsigned ready;  /* clients that are READY */
+	unsigned failed; /* clients that ended before bench_close() */
+	char trouble[160];
+	uint64_t bytes_in, bytes_out;
+};
+
+struct bench_target {
+	const char *host; /* the domain; also for SNI */
+	const char *address;
+	int port;
+	enum bench_transport transport;
+};
+
+struct bench_client {
+	struct bench_loop *loop;
+	const struct bench_target *target;
+	char user[32];
+	char password[32];
+	int fd;
+	void *ssl;
+	uint8_t state;
+	bool want_write;
+	bool in_event; /* flush() follows */
+	/* What has come but is not a whole element yet, and what could not be sent yet. */
+	char *in, *out;
+	size_t in_len, in_size, out_len, out_size;
+	void (*on_ready)(struct bench_client *c);
+	/* p stands until the call returns; NULL: nobody cares. */
+	void (*on_stanza)(struct bench_client *c, const char *p, size_t n);
+	void *arg;
+};
+
+void bench_loop_init(struct bench_loop *loop);
+void bench_loop_fini(struct bench_loop *loop);
+/* Handles what there is, waiting for at most so long. */
+void bench_loop_turn(struct bench_loop *loop, int milliseconds);
+
+void bench_client_init(struct bench_client *c, struct bench_loop *loop,
+		       const struct bench_target *target, const char *user, const char *password);
+/* Starts; on_ready() comes later. False when it failed at once. */
+bool bench_connect(struct bench_client *c);
+void bench_send(struct bench_client *c, const void *p, size_t n);
+/* Without a word of farewell; frees what the client holds. */
+void bench_close(struct bench_client *c);
+
+/* Connects all of them, at most `at_once` under way; false when one failed or none came
+ * forward for half a minute. */
+bool bench_login_all(struct bench_loop *loop, struct bench_client *clients, unsigned n,
+		     unsigned at_once);
+
+/* The value of an attribute of the first tag; NULL when it has none. */
+const char *bench_attr(const char *p, size_t n, const char *name, size_t *ret_len);
+
+uint64_t bench_now(void); /* nanoseconds, monotonic */
+_Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
