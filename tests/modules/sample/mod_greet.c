@@ -53,29 +53,38 @@ static struct jd_stmt sum = {
 
 /* -- when somebody logs in ------------------------------------------------------------ */
 
+/* What the module keeps of each session. */
+struct greeted {
+	struct jd_instance *mi;
+	struct jd_session *session;
+};
+
 static void on_counted(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
-	(void)arg;
+	const struct greeted *gd = arg;
+	const struct greet *g = jd_data(gd->mi);
+	struct jd_xml *x;
+
 	(void)rows;
 	if (status != JD_DB_OK)
 		jd_log(JD_LOG_WARNING, "a greeting was not counted");
+	x = jd_stanza_new(JD_MESSAGE, JD_TYPE_HEADLINE, jd_host_jid(jd_instance_host(gd->mi)),
+			  jd_session_jid(gd->session), JD_STR_NULL);
+	jd_xml_leaf(x, JD_NS_STANZA, "body", jd_cstr(g->text));
+	jd_send(x);
 }
 
 static void on_bound(struct jd_instance *mi, struct jd_session_event *ev)
 {
 	const struct greet *g = jd_data(mi);
-	struct jd_xml *x;
+	struct greeted *gd = jd_session_data(mi, ev->session);
+	int64_t owner = (int64_t)jd_account_owner(ev->account);
 
-	if (!g->enabled)
-		return;
-	x = jd_stanza_new(JD_MESSAGE, JD_TYPE_HEADLINE, jd_host_jid(ev->host),
-			  jd_session_jid(ev->session), JD_STR_NULL);
-	jd_xml_leaf(x, JD_NS_STANZA, "body", jd_cstr(g->text));
-	jd_send(x);
-	if (jd_db_query(jd_account_pending(ev->account), &count_one,
-			JD_PARAMS(jd_int((int64_t)jd_account_owner(ev->account))), on_counted,
-			NULL) < 0)
-		jd_log(JD_LOG_WARNING, "a greeting was not counted");
+	gd->mi = mi;
+	gd->session = ev->session;
+	if (g->enabled && jd_db_query(jd_session_pending(ev->session), &count_one,
+				      JD_PARAMS(jd_int(owner)), on_counted, gd) < 0)
+		jd_log(JD_LOG_WARNING, "somebody was not greeted: the database is busy");
 }
 
 /* -- when somebody asks ------------------------------------------------------------------ */
@@ -164,4 +173,5 @@ static int start(struct jd_instance *mi)
 }
 
 JD_MODULE(greet, .summary = "Greets whoever logs in", .data_size = sizeof(struct greet),
-	  .options = options, .migrations = migrations, .start = start);
+	  .session_size = sizeof(struct greeted), .options = options, .migrations = migrations,
+	  .start = start);
