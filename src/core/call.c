@@ -98,6 +98,13 @@ static void call_wait(struct jd_call *call)
 	call->deadline = jd_timer_start(&call->owner, WAIT_DEADLINE, on_deadline, call);
 }
 
+/* What a session had sent goes with it: a presence that waited would make it look alive
+ * again, and fill its data, which has been freed. */
+static bool sender_gone(const struct jd_call *call)
+{
+	return call->hook == JD_HOOK_session_in && !call->ev.session->bound;
+}
+
 static void call_go(struct jd_call *call)
 {
 	struct chain *chain = &call->ev.host->chains[call->hook];
@@ -107,7 +114,7 @@ static void call_go(struct jd_call *call)
 		call->next = call->at.mi ? chain_after(chain, &call->at) : 0;
 		call->epoch = chain->epoch;
 	}
-	while (verdict == JD_PASS && call->next < chain->count) {
+	while (verdict == JD_PASS && !sender_gone(call) && call->next < chain->count) {
 		enum jd_verdict (*fn)(struct jd_instance *, struct jd_stanza_event *);
 
 		call->at = chain->items[call->next++];
@@ -119,7 +126,7 @@ static void call_go(struct jd_call *call)
 	if (verdict == JD_WAIT)
 		call_wait(call);
 	else
-		call_finish(call, verdict);
+		call_finish(call, sender_gone(call) ? JD_DROP : verdict);
 }
 
 void call_run(struct mailbox *mailbox, enum jd_hook hook, const struct jd_stanza_event *ev,
