@@ -134,7 +134,8 @@ struct jd_stanza *jd_stanza_clone(struct jd_stanza *st)
 }
 
 /* An error goes back to who sent it. A session of ours is told directly: its home
- * would only pass it on. */
+ * would only pass it on, or, as for a subscription request that speaks for the whole
+ * account, not know to whom. */
 void jd_bounce_error(struct jd_stanza *st, const struct jd_error *error)
 {
 	struct jd_stanza *reply = stanza_error(server.stanzas, st, error);
@@ -143,7 +144,7 @@ void jd_bounce_error(struct jd_stanza *st, const struct jd_error *error)
 		return;
 	if (!jd_jid_ok(reply->to))
 		jd_log(JD_LOG_WARNING, "nobody to return an error to");
-	else if (st->origin && st->origin->bound && jd_jid_eq(reply->to, st->origin->jid))
+	else if (st->origin && st->origin->bound && jd_jid_bare_eq(reply->to, st->origin->jid))
 		(void)session_write(st->origin, reply);
 	else
 		jd_route(reply);
