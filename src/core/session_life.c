@@ -235,7 +235,7 @@ int jd_session_priority(const struct jd_session *s)
 void jd_session_set_presence(struct jd_session *s, struct jd_stanza *presence, int priority)
 {
 	if (presence)
-		jd_stanza_ref(presence);
+		presence = stanza_keep(presence);
 	jd_stanza_unref(s->presence);
 	s->presence = presence;
 	s->priority = (int8_t)priority;

@@ -109,7 +109,8 @@ static inline struct jd_str wire_content(const struct jd_wire *w)
 	return (struct jd_str){w->bytes + w->els[0].content, w->els[0].close - w->els[0].content};
 }
 
-/* Size-class slabs (1, 2, 4, 16 KiB; larger ones by malloc) of one thread. */
+/* Size-class slabs (1/4 to 4 and 16 KiB; larger ones by malloc) of one thread. The presence
+ * that each session keeps is what the small ones are for. */
 struct wire_pool;
 struct wire_pool *wire_pool_new(void);
 void wire_pool_free(struct wire_pool *pool); /* every block must be back */

@@ -2,8 +2,9 @@
  *
  * The travelling object.  It is one slab object of 1 KiB: the struct, and behind
  * it the first memory of its arena, so that a stanza that is only routed never
- * asks malloc.  It owns references to blocks and copies nothing of them: its
- * addresses and its id point into the block until an edit sets new ones.
+ * asks malloc.  One that is kept for long, as every session's presence is, has
+ * little need of that memory and gets a smaller object.  It owns references to blocks and copies
+ * nothing of them: its addresses and its id point into the block until an edit sets new ones.
  *
  * A block that an edit replaces is kept until the stanza goes.  Handlers may
  * hold addresses and views of it, and remembering to copy them before every
@@ -16,6 +17,7 @@
 #include "xmpp/stanza_priv.h"
 
 #define STANZA_SIZE ((size_t)1024)
+#define KEPT_SIZE   ((size_t)320)
 #define CHUNK_SIZE  ((size_t)64 * 1024)
 
 /* The arena's embedded memory starts behind the struct, 16-byte aligned. */
@@ -29,6 +31,7 @@ struct stanza_pool *stanza_pool_new(void)
 	struct stanza_pool *pool = mem_new(struct stanza_pool);
 
 	pool->slab = slab_new("stanza", STANZA_SIZE, CHUNK_SIZE);
+	pool->kept = slab_new("kept stanza", KEPT_SIZE, CHUNK_SIZE);
 	pool->wires = wire_pool_new();
 	return pool;
 }
@@ -41,6 +44,7 @@ void stanza_pool_free(struct stanza_pool *pool)
 		used_pool = NULL;
 	stanza_writers_free(pool);
 	slab_free(pool->slab);
+	slab_free(pool->kept);
 	wire_pool_free(pool->wires);
 	mem_free(pool);
 }
@@ -48,6 +52,7 @@ void stanza_pool_free(struct stanza_pool *pool)
 void stanza_pool_trim(struct stanza_pool *pool)
 {
 	slab_trim(pool->slab);
+	slab_trim(pool->kept);
 	wire_pool_trim(pool->wires);
 }
 
@@ -66,13 +71,12 @@ struct stanza_pool *stanza_pool_or_used(struct stanza_pool *pool)
 
 /* -- life ------------------------------------------------------------------------ */
 
-struct jd_stanza *stanza_from_wire(struct stanza_pool *pool, struct jd_wire *wire)
+static struct stanza *stanza_in(struct stanza_pool *pool, struct slab *slab, size_t size,
+				struct jd_wire *wire)
 {
 	const struct wire_meta *meta = &wire->meta;
-	struct stanza *s;
+	struct stanza *s = slab_get(slab);
 
-	pool = stanza_pool_or_used(pool);
-	s = slab_get(pool->slab);
 	*s = (struct stanza){
 		.pub = {.kind = (enum jd_kind)meta->kind,
 			.type = (enum jd_type)meta->type,
@@ -84,9 +88,15 @@ struct jd_stanza *stanza_from_wire(struct stanza_pool *pool, struct jd_wire *wir
 		.wire = wire,
 		.pool = pool,
 	};
-	arena_init(&s->arena, (char *)s + ARENA_AT, STANZA_SIZE - ARENA_AT);
+	arena_init(&s->arena, (char *)s + ARENA_AT, size - ARENA_AT);
 	s->pub.arena = &s->arena;
-	return &s->pub;
+	return s;
+}
+
+struct jd_stanza *stanza_from_wire(struct stanza_pool *pool, struct jd_wire *wire)
+{
+	pool = stanza_pool_or_used(pool);
+	return &stanza_in(pool, pool->slab, STANZA_SIZE, wire)->pub;
 }
 
 struct jd_stanza *jd_stanza_ref(struct jd_stanza *st)
@@ -129,16 +139,29 @@ static struct jd_jid clone_jid(struct stanza *to, struct jd_jid jid, struct jd_j
 	return jid.p == in_block.p ? jid : jd_jid_copy(&to->arena, jid);
 }
 
-struct jd_stanza *stanza_clone(struct jd_stanza *st)
+static struct jd_stanza *fill_copy(struct stanza *copy, struct jd_stanza *st)
 {
 	struct stanza *s = stanza_of(st);
-	struct stanza *copy = stanza_of(stanza_from_wire(s->pool, wire_ref(s->wire)));
 
 	copy->pub.from = clone_jid(copy, st->from, s->wire->meta.from);
 	copy->pub.to = clone_jid(copy, st->to, s->wire->meta.to);
 	for (const struct stanza_part *part = s->tail; part; part = part->next)
 		stanza_add_tail(copy, wire_ref(part->wire));
 	return &copy->pub;
+}
+
+struct jd_stanza *stanza_clone(struct jd_stanza *st)
+{
+	struct stanza *s = stanza_of(st);
+
+	return fill_copy(stanza_in(s->pool, s->pool->slab, STANZA_SIZE, wire_ref(s->wire)), st);
+}
+
+struct jd_stanza *stanza_keep(struct jd_stanza *st)
+{
+	struct stanza *s = stanza_of(st);
+
+	return fill_copy(stanza_in(s->pool, s->pool->kept, KEPT_SIZE, wire_ref(s->wire)), st);
 }
 
 void stanza_add_tail(struct stanza *s, struct jd_wire *wire)

@@ -12,6 +12,7 @@ struct stanza_writer;
 
 struct stanza_pool {
 	struct slab *slab;
+	struct slab *kept;
 	struct wire_pool *wires;
 	struct stanza_writer *idle;
 	unsigned n_idle;
