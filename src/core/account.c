@@ -77,7 +77,9 @@ static void on_found(void *arg, enum jd_db_status status, const struct jd_rows *
 {
 	struct jd_account *a = arg;
 
-	if (status != JD_DB_OK)
+	if (a->state == ACCOUNT_DELETED)
+		; /* forgotten meanwhile: what waits here is answered, what comes finds another */
+	else if (status != JD_DB_OK)
 		a->state = ACCOUNT_FAILED;
 	else if (jd_rows_count(rows) == 0)
 		a->state = ACCOUNT_ABSENT;
