@@ -61,7 +61,9 @@ static void call_abandon(struct jd_call *call, enum jd_condition condition, cons
 {
 	wait_over(call);
 	owner_cancel_all(&call->owner);
-	if (!call->iq)
+	if (call->iq)
+		iq_refuse(call->iq, condition, text);
+	else
 		jd_bounce(call->ev.st, condition, text);
 	call_finish(call, JD_DROP);
 }

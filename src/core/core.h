@@ -304,6 +304,8 @@ void iq_dispatch(struct mailbox *mailbox, const struct jd_stanza_event *ev, enum
 int iq_handler_add(struct jd_host *host, struct jd_instance *mi, enum jd_type type,
 		   unsigned targets, const char *ns, const char *name, jd_iq_fn fn) JD_MUST_USE;
 void iq_handlers_remove(struct jd_instance *mi);
+/* jd_iq_fail(), unless it has been answered. */
+void iq_refuse(struct jd_iq *iq, enum jd_condition condition, const char *text);
 /* Answers the IQs that handlers of mi (NULL: all) have left for later. */
 void iqs_abandon(const struct jd_instance *mi);
 void iq_host_fini(struct jd_host *host);

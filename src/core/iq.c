@@ -288,6 +288,12 @@ void jd_iq_fail(struct jd_iq *iq, enum jd_condition condition, const char *text)
 	jd_iq_error(iq, &error);
 }
 
+void iq_refuse(struct jd_iq *iq, enum jd_condition condition, const char *text)
+{
+	if (!((struct iq *)iq)->answered)
+		jd_iq_fail(iq, condition, text);
+}
+
 /* -- the core's own
  * ------------------------------------------------------------------------------------------ */
 
