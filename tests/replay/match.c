@@ -99,11 +99,19 @@ struct matching {
 	char why[1024];
 };
 
+static const char *shown(struct jd_str s)
+{
+	return s.p ? s.p : "";
+}
+
 static bool differs(struct matching *m, struct jd_el at, const char *what, struct jd_str want,
 		    struct jd_str got)
 {
+	struct jd_str name = jd_el_name(at);
+
 	(void)snprintf(m->why, sizeof(m->why), "<%.*s>: %s: expected '%.*s', got '%.*s'",
-		       JD_FMT(jd_el_name(at)), what, JD_FMT(want), JD_FMT(got));
+		       (int)name.len, shown(name), what, (int)want.len, shown(want), (int)got.len,
+		       shown(got));
 	return false;
 }
 
