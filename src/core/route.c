@@ -29,7 +29,8 @@ static void home_full(struct mailbox *m, struct jd_stanza *st)
 		.text = "Too much is waiting for this address.",
 	};
 
-	if (st->kind != JD_PRESENCE)
+	if (st->kind != JD_PRESENCE ||
+	    (st->type != JD_TYPE_NONE && st->type != JD_TYPE_UNAVAILABLE))
 		jd_bounce_error(st, &full);
 	else if (!mailbox_coalesce(m, st))
 		jd_log_peer(JD_LOG_INFO, "presence dropped: mailbox full",
