@@ -133,4 +133,4 @@ static int start(struct jd_instance *mi)
 JD_MODULE(roster, .summary = "Rosters and subscriptions (RFC 6121)",
 	  .data_size = sizeof(struct options), .account_size = sizeof(struct roster),
 	  .session_size = sizeof(struct interest), .options = options, .account_free = account_free,
-	  .start = start);
+	  .start = start, .stop = store_stop);

@@ -256,6 +256,8 @@ int roster_write(struct change *change, struct jd_owner *owner, const struct ite
 /* A deleted account's contacts hear that it is over. The read has the account's key, so it
  * comes before the rows are erased. */
 struct farewell {
+	struct farewell *next;
+	struct jd_instance *mi;
 	struct jd_jid from; /* text behind the struct */
 };
 
@@ -272,6 +274,26 @@ static void say_farewell(struct jd_jid from, struct jd_arena *arena, struct jd_s
 		jd_send(jd_stanza_new(JD_PRESENCE, JD_TYPE_UNSUBSCRIBED, from, to, JD_STR_NULL));
 }
 
+static void farewell_free(struct farewell *f)
+{
+	struct options *o = jd_data(f->mi);
+	struct farewell **p = &o->farewells;
+
+	while (*p != f)
+		p = &(*p)->next;
+	*p = f->next;
+	jd_free(f);
+}
+
+/* Those whose answers will not come any more. */
+void store_stop(struct jd_instance *mi)
+{
+	struct options *o = jd_data(mi);
+
+	while (o->farewells)
+		farewell_free(o->farewells);
+}
+
 static void on_last_roster(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct farewell *f = arg;
@@ -283,7 +305,7 @@ static void on_last_roster(void *arg, enum jd_db_status status, const struct jd_
 			say_farewell(f->from, memory->arena, jd_row_str(rows, i, 1),
 				     (unsigned)jd_row_int(rows, i, 3));
 	jd_stanza_unref(memory);
-	jd_free(f);
+	farewell_free(f);
 }
 
 static void read_last_roster(struct jd_instance *mi, const struct jd_account_event *ev)
@@ -291,14 +313,18 @@ static void read_last_roster(struct jd_instance *mi, const struct jd_account_eve
 	struct jd_str text = jd_jid_str(ev->jid);
 	struct farewell *f = jd_alloc(sizeof(*f) + text.len);
 	struct jd_unit *unit = jd_unit_new();
+	struct options *o = jd_data(mi);
 
+	f->mi = mi;
+	f->next = o->farewells;
+	o->farewells = f;
 	memcpy(f + 1, text.p, text.len);
 	f->from = ev->jid;
 	f->from.p = (const char *)(f + 1);
 	jd_unit_key(unit, ev->owner);
 	jd_unit_add(unit, &load, JD_PARAMS(jd_int((int64_t)ev->owner)));
 	if (jd_unit_submit(unit, jd_instance_pending(mi), on_last_roster, f) < 0)
-		jd_free(f);
+		farewell_free(f);
 }
 
 static void on_deleting(struct jd_instance *mi, struct jd_account_event *ev)
