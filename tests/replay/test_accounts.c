@@ -264,6 +264,25 @@ static void test_delete(void **state)
 	assert_non_null(world_login("localhost", "eve", "r"));
 }
 
+/* The server stops in the middle of it. */
+static void test_delete_at_the_end(void **state)
+{
+	const struct db_test_step hold = {.stmt = "roster.load", .hold = true};
+	struct jd_arena arena;
+
+	(void)state;
+	assert_int_equal(set_password("eve@localhost", "first", true, false), 0);
+	db_test_script(server.db, &hold, 1);
+	outcome = 1;
+	arena_init(&arena, NULL, 0);
+	assert_int_equal(account_delete(world_host("localhost"), jid_of(&arena, "eve@localhost"),
+					on_done, NULL),
+			 0);
+	arena_fini(&arena);
+	world_settle();
+	assert_int_equal(outcome, 1);
+}
+
 /* The owner that a client logged in as was deleted, and the name made anew. */
 static void test_deleted_before_bind(void **state)
 {
@@ -351,6 +370,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fake_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_while_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_delete, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_delete_at_the_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deleted_before_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_made_while_loading, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
