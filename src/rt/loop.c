@@ -15,6 +15,8 @@
 #include "util/clock.h"
 
 #define TIMERS_PER_TURN ((size_t)256)
+/* A stanza that comes alone is handled over two or three turns: no poll between them. */
+#define UNPOLLED_TURNS 3
 
 struct loop {
 	const char *name;
@@ -27,14 +29,11 @@ struct loop {
 	struct timerq timers;
 	jd_usec now;
 	size_t watches;
+	unsigned unpolled; /* turns since the last poll */
 	bool in_turn;
 	bool polling; /* in the poll, and no event of it has been handed out yet */
 	bool stop;
 };
-
-/* The persistent events of a watch. Two, as changing the flags of one would
- * mean to remove and to add it: two epoll_ctl() where one does. */
-enum { READ_EVENT, WRITE_EVENT, WATCH_EVENTS };
 
 /* The poll is over: called for its first event, and at its end when there was none. */
 static void awake(struct loop *loop)
@@ -190,10 +189,9 @@ static bool may_sleep(struct loop *loop)
 	return waker_announce(loop->waker) && !source_pending(loop);
 }
 
-static void poll_events(struct loop *loop, bool block)
+static void poll_events(struct loop *loop, bool sleep)
 {
-	bool sleep = block && may_sleep(loop);
-
+	loop->unpolled = 0;
 	loop->polling = true;
 	if (sleep)
 		set_wait_end(loop);
@@ -204,20 +202,32 @@ static void poll_events(struct loop *loop, bool block)
 		evtimer_del(&loop->wait_end);
 }
 
+/* The end of a turn whose caller does not mind whether it polls. */
+static void poll_or_go_on(struct loop *loop, bool work_left)
+{
+	bool sleep = !work_left && may_sleep(loop);
+
+	if (sleep || loop->unpolled++ >= UNPOLLED_TURNS)
+		poll_events(loop, sleep);
+	else
+		waker_awake(loop->waker);
+}
+
 void loop_turn(struct loop *loop, bool may_block)
 {
-	bool more;
+	bool work_left;
 
 	JD_ASSERT(!loop->in_turn);
 	loop->in_turn = true;
 	loop->now = clock_mono();
 	timerq_run(&loop->timers, loop->now, TIMERS_PER_TURN);
-	more = drain_sources(loop);
+	work_left = drain_sources(loop);
 	run_deferred(loop);
-	if (more || !list_empty(&loop->deferred) || timerq_next(&loop->timers) <= loop->now ||
-	    loop->stop)
-		may_block = false;
-	poll_events(loop, may_block);
+	work_left |= !list_empty(&loop->deferred) || timerq_next(&loop->timers) <= loop->now;
+	if (may_block && !loop->stop)
+		poll_or_go_on(loop, work_left);
+	else
+		poll_events(loop, false);
 	loop->in_turn = false;
 }
 
@@ -239,20 +249,51 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	w->fn(w, (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
 }
 
+/* Two events, as changing the flags of one would mean to remove and to add it: two
+ * epoll_ctl() where one does. */
+static struct event *event_make(struct watch *w, short what)
+{
+	struct event *ev = mem_alloc(sizeof(*ev));
+
+	event_assign(ev, w->loop->base, w->fd, (short)(what | EV_PERSIST), on_event, w);
+	return ev;
+}
+
+static void init(struct watch *w, struct loop *loop, int fd, short what,
+		 void (*fn)(struct watch *, unsigned events))
+{
+	*w = (struct watch){.loop = loop, .fd = fd, .fn = fn};
+	w->event = event_make(w, what);
+	loop->watches++;
+}
+
 void watch_init(struct watch *w, struct loop *loop, int fd,
 		void (*fn)(struct watch *, unsigned events))
 {
-	*w = (struct watch){.loop = loop, .fd = fd, .fn = fn};
-	w->event = mem_alloc(WATCH_EVENTS * sizeof(struct event));
-	event_assign(&w->event[READ_EVENT], loop->base, fd, EV_READ | EV_PERSIST, on_event, w);
-	event_assign(&w->event[WRITE_EVENT], loop->base, fd, EV_WRITE | EV_PERSIST, on_event, w);
-	loop->watches++;
+	init(w, loop, fd, EV_READ, fn);
+}
+
+void watch_init_edge(struct watch *w, struct loop *loop, int fd,
+		     void (*fn)(struct watch *, unsigned events))
+{
+	init(w, loop, fd, EV_READ | EV_ET, fn);
 }
 
 static void event_switch(struct event *ev, bool on)
 {
 	/* Fails only for lack of memory or for a descriptor that is not open. */
 	JD_ASSERT((on ? event_add(ev, NULL) : event_del(ev)) == 0);
+}
+
+static void write_switch(struct watch *w, bool on)
+{
+	if (on)
+		w->write = event_make(w, EV_WRITE);
+	event_switch(w->write, on);
+	if (on)
+		return;
+	mem_free(w->write);
+	w->write = NULL;
 }
 
 void watch_set(struct watch *w, unsigned interest)
@@ -264,9 +305,9 @@ void watch_set(struct watch *w, unsigned interest)
 	JD_ASSERT(w->event);
 	w->interest = interest;
 	if (changed & LOOP_READ)
-		event_switch(&w->event[READ_EVENT], interest & LOOP_READ);
+		event_switch(w->event, interest & LOOP_READ);
 	if (changed & LOOP_WRITE)
-		event_switch(&w->event[WRITE_EVENT], interest & LOOP_WRITE);
+		write_switch(w, interest & LOOP_WRITE);
 }
 
 void watch_fini(struct watch *w)

@@ -4,7 +4,8 @@
  *
  *     run due timers, drain the attached rings, run deferred calls,
  *     then poll: without waiting if anything is left to do, else until an fd,
- *     a timer or another thread's wake.
+ *     a timer or another thread's wake. A turn that leaves work for the next may
+ *     go without the poll, but not many of them one after another.
  *
  * Callbacks are never called beneath the call that asked for them.  Other
  * threads reach a loop only through its waker (an eventfd): they publish into a
@@ -41,7 +42,8 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 /* Embedded in its owner. Level-triggered; set only the interest that is wanted. When an fd
  * is readable and writable at once, fn may be called once for each. */
 struct watch {
-	struct event *event;
+	struct event *event; /* for reading */
+	struct event *write; /* only while it is wanted, which is seldom: it takes 128 bytes */
 	struct loop *loop;
 	int fd;
 	unsigned interest;
@@ -50,6 +52,9 @@ struct watch {
 
 void watch_init(struct watch *w, struct loop *loop, int fd,
 		void (*fn)(struct watch *, unsigned events));
+/* The same for an eventfd that is never read: fn comes once for each write to it. */
+void watch_init_edge(struct watch *w, struct loop *loop, int fd,
+		     void (*fn)(struct watch *, unsigned events));
 /* No system call when the interest does not change. */
 void watch_set(struct watch *w, unsigned interest);
 /* Before the fd is closed; fn is not called afterwards. */
