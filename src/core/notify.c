@@ -26,10 +26,10 @@ void notify_manager(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	/* Nobody listening is no reason to fail. */
+	/* Nobody listening is no reason to fail; who started us may care for the start only. */
 	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
 		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
-		jd_log(JD_LOG_WARNING, "the service manager could not be told",
-		       jd_kv_cstr("socket", path));
+		jd_log(strcmp(state, "READY=1") == 0 ? JD_LOG_WARNING : JD_LOG_DEBUG,
+		       "the service manager could not be told", jd_kv_cstr("socket", path));
 	close(fd);
 }
