@@ -102,6 +102,7 @@ static void path_in(const struct bench_folder *f, const char *name, char *ret_pa
 void folder_make(struct bench_folder *f, const char *jackdaw, const char *ctl,
 		 const char *count_lib)
 {
+	static const char subject[] = "/CN=" BENCH_HOST, names[] = "subjectAltName=DNS:" BENCH_HOST;
 	char cert[96], key[96];
 	const char *argv[] = {"openssl",
 			      "req",
@@ -114,9 +115,9 @@ void folder_make(struct bench_folder *f, const char *jackdaw, const char *ctl,
 			      "-days",
 			      "30",
 			      "-subj",
-			      "/CN=" BENCH_HOST,
+			      subject,
 			      "-addext",
-			      "subjectAltName=DNS:" BENCH_HOST,
+			      names,
 			      "-keyout",
 			      key,
 			      "-out",
