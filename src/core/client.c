@@ -47,22 +47,28 @@ static void on_last_post(void *arg, bool dropped)
 	session_unref(s);
 }
 
+/* Nothing more comes from the connection: the session ends behind what came before. */
+static void client_session_ends(struct client *c)
+{
+	struct jd_session *s = c->session;
+
+	if (!s)
+		return;
+	c->session = NULL;
+	s->client = NULL; /* the reference goes to the last post */
+	mailbox_post_fn(&s->mailbox, on_last_post, s);
+}
+
 static void client_closed(struct link *link)
 {
 	struct client *c = link->user;
-	struct jd_session *s;
 
 	if (!c) { /* it never asked for anything */
 		link_release(link);
 		return;
 	}
-	s = c->session;
 	c->closed = true;
-	c->session = NULL;
-	if (s) {
-		s->client = NULL; /* the reference goes to the last post */
-		mailbox_post_fn(&s->mailbox, on_last_post, s);
-	}
+	client_session_ends(c);
 	client_settle(c);
 }
 
@@ -133,7 +139,8 @@ void client_receive(const struct io_msg *msg, void *arg)
 		client_element(client_of(msg->link), msg->p);
 		break;
 	case C2S_END:
-		break; /* IO_CLOSED follows; until then what was received is handled */
+		client_session_ends(client_of(msg->link)); /* IO_CLOSED may be seconds away */
+		break;
 	default:
 		JD_ASSERT(!"unknown message");
 	}

@@ -20,6 +20,7 @@
 struct conn;
 
 #define CONN_UNSENT_MAX (2 * LINK_HARD_BYTES)
+#define CONN_NO_FRAME   SIZE_MAX
 
 enum conn_why {
 	CONN_PEER_CLOSED = 1, /* end of file */
@@ -44,7 +45,8 @@ struct conn_proto {
 	void (*control)(void *p, struct piece *piece);
 	/*
 	 * The bytes that go in front of one DATA piece of n bytes on the wire
-	 * (WebSocket); written to out[14], returns their number. NULL: none.
+	 * (WebSocket); written to out[14], returns their number. CONN_NO_FRAME: the
+	 * piece must not go out any more and is dropped. NULL: none.
 	 */
 	size_t (*frame)(void *p, uint64_t n, char out[14]);
 	/* A CLOSE piece was met: say good-bye on the protocol level by conn_write(); the

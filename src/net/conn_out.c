@@ -219,15 +219,31 @@ void conn_flush(struct conn *c)
 
 /* -- what comes in: from logic and from the protocol ------------------------------------------ */
 
+/* False: it must not go out any more. */
+static bool frame(struct conn *c, struct piece *p)
+{
+	uint64_t n = (uint64_t)p->head_len + p->body_len + p->tail_len;
+	size_t len;
+
+	if (!c->proto || !c->proto->frame)
+		return true;
+	len = c->proto->frame(c->p, n, p->frame);
+	if (len == CONN_NO_FRAME)
+		return false;
+	p->frame_len = (uint8_t)len;
+	return true;
+}
+
 static void take_one(struct conn *c, struct piece *p)
 {
 	switch (p->kind) {
 	case PIECE_DATA:
-		if (c->proto && c->proto->frame)
-			p->frame_len = (uint8_t)c->proto->frame(
-				c->p, (uint64_t)p->head_len + p->body_len + p->tail_len, p->frame);
-		conn_queue(c, p);
-		return;
+		if (frame(c, p)) {
+			conn_queue(c, p);
+			return;
+		}
+		link_uncount(c->link, piece_cost(p));
+		break;
 	case PIECE_CONTROL:
 		if (c->proto && c->proto->control)
 			c->proto->control(c->p, p);

@@ -251,7 +251,10 @@ static void ws_control(void *p, struct piece *piece)
 
 static size_t ws_frame(void *p, uint64_t n, char out[14])
 {
-	(void)p;
+	const struct ws *w = p;
+
+	if (w->said_close) /* nothing follows a close frame (RFC 6455 5.5.1) */
+		return CONN_NO_FRAME;
 	return ws_frame_header(WS_OP_TEXT, n, out);
 }
 

@@ -110,6 +110,7 @@ static void drop_unsent(struct c2s *c)
 void c2s_post(struct c2s *c, enum stream_msg kind, void *p)
 {
 	JD_ASSERT(!c->unsent_kind);
+	c->end_told |= kind == C2S_END;
 	if (io_post(conn_link(c->conn), kind, p, 0))
 		return;
 	c->unsent_kind = (uint16_t)kind;

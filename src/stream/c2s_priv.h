@@ -96,6 +96,7 @@ struct c2s {
 	uint32_t turn;   /* ... in this turn of the loop */
 	bool scanning;   /* beneath the scanner */
 	bool header_out; /* our own header is out in the present document */
+	bool end_told;   /* logic has been sent C2S_END */
 };
 
 /* Elements of one stream in one turn, so that one sender neither holds up the others nor

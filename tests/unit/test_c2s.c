@@ -502,7 +502,7 @@ static void run_errors(const struct error_case *cases, size_t n, void (*until)(s
 			       "</stream:error>" END_OUT,
 			       e->condition);
 		client_expect_end(&cl, want);
-		world_told(&w, "CLOSED;");
+		world_told(&w, until == client_login ? "END;CLOSED;" : "CLOSED;");
 	}
 	world_stop(&w);
 }
@@ -544,7 +544,7 @@ static void test_limits(void **state)
 	client_send(&cl, "<message><body>");
 	client_send_n(&cl, text, n);
 	client_expect_end(&cl, ERROR_OUT("policy-violation") END_OUT);
-	world_told(&w, "CLOSED;");
+	world_told(&w, "END;CLOSED;");
 	assert_int_equal(w.elements, 1);
 	world_stop(&w);
 	free(text);
@@ -589,7 +589,7 @@ static void test_logic_ends_it(void **state)
 			  "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/><text "
 			  "xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>Another one."
 			  "</text></stream:error>" END_OUT);
-	world_told(&w, "CLOSED;");
+	world_told(&w, "END;CLOSED;");
 
 	/* A close without a word about why: only a server that stops does that. */
 	client_connect(&w, &cl);

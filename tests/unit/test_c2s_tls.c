@@ -239,7 +239,7 @@ static void test_direct_tls(void **state)
 	c2s_end(w.link, STREAM_CONFLICT, NULL);
 	secure_expect(&s, ERROR_OUT("conflict") END_OUT);
 	secure_cut(&s);
-	world_told(&w, "CLOSED;");
+	world_told(&w, "END;CLOSED;");
 	world_stop(&w);
 }
 

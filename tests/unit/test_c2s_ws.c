@@ -246,7 +246,7 @@ static void check_frame(struct world *w, const struct ws_case *c, bool session)
 	(void)snprintf(want, sizeof(want), "%s|" CLOSE "|1000|", c->said);
 	ws_expect(&cl, want);
 	ws_close_answer(&cl);
-	world_told(w, "CLOSED;");
+	world_told(w, session ? "END;CLOSED;" : "CLOSED;");
 }
 
 static void test_errors(void **state)
@@ -315,7 +315,7 @@ static void test_hold(void **state)
 	c2s_end(w.link, STREAM_SYSTEM_SHUTDOWN, NULL);
 	ws_expect(&cl, WS_ERROR("system-shutdown") "|" CLOSE "|1000|");
 	ws_close_answer(&cl);
-	world_told(&w, "CLOSED;");
+	world_told(&w, "END;CLOSED;");
 	world_stop(&w);
 }
 
