@@ -196,7 +196,7 @@ void account_unpin(struct jd_account *a)
 		account_settle(a);
 }
 
-void account_forget(struct jd_host *host, struct jd_str local, enum stream_condition why)
+void account_end_sessions(struct jd_host *host, struct jd_str local, enum stream_condition why)
 {
 	struct jd_account *a = account_peek(host, local);
 	struct jd_session *s;
@@ -206,6 +206,17 @@ void account_forget(struct jd_host *host, struct jd_str local, enum stream_condi
 	account_pin(a);
 	while ((s = jd_session_next(a, NULL)) != NULL)
 		session_end(s, why, NULL);
+	account_unpin(a);
+}
+
+void account_forget(struct jd_host *host, struct jd_str local, enum stream_condition why)
+{
+	struct jd_account *a = account_peek(host, local);
+
+	if (!a)
+		return;
+	account_pin(a);
+	account_end_sessions(host, local, why);
 	account_remove(a);
 	account_unpin(a);
 }

@@ -125,8 +125,12 @@ static void change_free(struct change *c)
 
 static void change_end(struct change *c, int result)
 {
-	if (result == 0)
-		account_forget(c->host, jd_cstr(c->name), STREAM_NOT_AUTHORIZED);
+	struct jd_str name = jd_cstr(c->name);
+
+	if (result == 0 && c->password && !c->create)
+		account_end_sessions(c->host, name, STREAM_NOT_AUTHORIZED);
+	else if (result == 0)
+		account_forget(c->host, name, STREAM_NOT_AUTHORIZED);
 	c->done(c->arg, result);
 	change_free(c);
 }

@@ -211,6 +211,7 @@ struct jd_account *account_peek(struct jd_host *host,
 				struct jd_str local); /* NULL: not in memory */
 /* Unloads it soon if nothing holds it. Call after anything that may have been the last. */
 void account_settle(struct jd_account *a);
+void account_end_sessions(struct jd_host *host, struct jd_str local, enum stream_condition why);
 /* The row has been erased or made: forget what is known. Ends sessions of a deleted one. */
 void account_forget(struct jd_host *host, struct jd_str local, enum stream_condition why);
 void accounts_free_all(struct jd_host *host);
