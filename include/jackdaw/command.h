@@ -45,8 +45,8 @@ struct jd_command;
 typedef void (*jd_command_fn)(struct jd_command *c);
 
 struct jd_command_def {
-	const char *name;         /* "adduser"; two words for groups: "room list" */
-	const char *help;         /* one sentence */
+	const char *name;          /* "adduser"; two words for groups: "room list" */
+	const char *help;          /* one sentence */
 	const struct jd_arg *args; /* ends with JD_ARG_END; NULL: none */
 	jd_command_fn run;
 };

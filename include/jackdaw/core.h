@@ -31,12 +31,12 @@ enum jd_verdict {
 	JD_ASYNC, /* IQ handlers: the answer comes later, nothing stands still */
 };
 
-/* -- hosts ------------------------------------------------------------------------ */
+/* -- hosts ------------------------------------------------------------------------------------ */
 
 JD_EXPORT struct jd_str jd_host_name(const struct jd_host *host);
 JD_EXPORT struct jd_jid jd_host_jid(const struct jd_host *host);
 
-/* -- accounts ----------------------------------------------------------------------- */
+/* -- accounts --------------------------------------------------------------------------------- */
 
 JD_EXPORT struct jd_jid jd_account_jid(const struct jd_account *account); /* bare */
 /* The number that stands for the account in every table; 0: there is no such account. */
@@ -50,7 +50,7 @@ JD_EXPORT struct jd_owner *jd_account_pending(struct jd_account *account);
  * time after its last session has gone and its mailbox is empty. */
 JD_EXPORT void *jd_account_data(struct jd_instance *mi, struct jd_account *account);
 
-/* -- sessions ------------------------------------------------------------------------- */
+/* -- sessions --------------------------------------------------------------------------------- */
 
 JD_EXPORT struct jd_jid jd_session_jid(const struct jd_session *session); /* full */
 JD_EXPORT struct jd_account *jd_session_account(const struct jd_session *session);
@@ -68,7 +68,7 @@ JD_EXPORT struct jd_session *jd_session_find(const struct jd_account *account,
 /* Presence of the session itself (RFC 6121 4): NULL while it is not available. */
 JD_EXPORT struct jd_stanza *jd_session_presence(const struct jd_session *session);
 JD_EXPORT int jd_session_priority(const struct jd_session *session);
-/* Keeps a reference to an available presence stanza (NULL: unavailable) and tells session_presence. */
+/* Keeps a reference to an available presence stanza (NULL: unavailable), tells session_presence. */
 JD_EXPORT void jd_session_set_presence(struct jd_session *session, struct jd_stanza *presence,
 				       int priority);
 
@@ -79,7 +79,7 @@ JD_EXPORT void jd_session_set_presence(struct jd_session *session, struct jd_sta
  */
 JD_EXPORT bool jd_session_send(struct jd_session *session, struct jd_stanza *st);
 
-/* -- sending ----------------------------------------------------------------------------- */
+/* -- sending ---------------------------------------------------------------------------------- */
 
 /* Starts a stanza of ours. id.p NULL: none, but for an IQ, which gets one. */
 JD_EXPORT struct jd_xml *jd_stanza_new(enum jd_kind kind, enum jd_type type, struct jd_jid from,
@@ -102,7 +102,7 @@ JD_EXPORT struct jd_stanza *jd_stanza_parse(struct jd_str bytes);
 JD_EXPORT void jd_bounce(struct jd_stanza *st, enum jd_condition condition, const char *text);
 JD_EXPORT void jd_bounce_error(struct jd_stanza *st, const struct jd_error *error);
 
-/* -- calls: WAIT ---------------------------------------------------------------------------- */
+/* -- calls: WAIT ------------------------------------------------------------------------------ */
 
 /*
  * A call is one stanza on its way through one chain.  A handler that must wait
@@ -120,7 +120,7 @@ JD_EXPORT struct jd_owner *jd_call_pending(struct jd_call *call);
 JD_EXPORT struct jd_stanza *jd_call_stanza(struct jd_call *call);
 JD_EXPORT void jd_resume(struct jd_call *call, enum jd_verdict verdict);
 
-/* -- receipts ---------------------------------------------------------------------------------- */
+/* -- receipts --------------------------------------------------------------------------------- */
 
 /*
  * Every stanza of a stream has a receipt.  A home that must store something takes
@@ -131,15 +131,17 @@ JD_EXPORT void jd_resume(struct jd_call *call, enum jd_verdict verdict);
 JD_EXPORT struct jd_receipt *jd_receipt_take(struct jd_stanza *st); /* NULL if st has none */
 JD_EXPORT void jd_receipt_drop(struct jd_receipt *receipt);         /* NULL is fine */
 
-/* -- events ------------------------------------------------------------------------------------ */
+/* -- events ----------------------------------------------------------------------------------- */
 
 struct jd_stanza_event {
 	struct jd_stanza *st;
-	struct jd_call *call;       /* filters only */
+	struct jd_call *call; /* filters only */
 	struct jd_host *host;
-	struct jd_account *account; /* session_in: the sender's; account_in: the addressee's; host_in: NULL */
-	struct jd_session *session; /* session_in: the sender; account_in: the session whose full JID is
-				       addressed, if it is there; session_out: the receiver */
+	/* session_in: the sender's; account_in: the addressee's; host_in: NULL */
+	struct jd_account *account;
+	/* session_in: the sender; account_in: the session whose full JID is addressed, if it is
+	 * there; session_out: the receiver */
+	struct jd_session *session;
 };
 
 struct jd_session_event {
@@ -150,12 +152,12 @@ struct jd_session_event {
 
 struct jd_account_event {
 	struct jd_host *host;
-	struct jd_jid jid;    /* bare */
+	struct jd_jid jid; /* bare */
 	uint64_t owner;
 	struct jd_unit *unit; /* add your DELETE statements to it */
 };
 
-/* -- IQs ------------------------------------------------------------------------------------------ */
+/* -- IQs -------------------------------------------------------------------------------------- */
 
 enum jd_target {
 	JD_TO_HOST = 1,    /* to='example.org' */
@@ -169,14 +171,14 @@ enum jd_target {
  */
 struct jd_iq {
 	struct jd_stanza *st;
-	struct jd_el query;          /* the one child */
+	struct jd_el query; /* the one child */
 	struct jd_host *host;
-	struct jd_account *account;  /* JD_TO_ACCOUNT: the addressed account; else NULL */
-	struct jd_session *session;  /* the asking session if it belongs to that account (or, for
-					JD_TO_HOST, to this server); NULL otherwise */
-	bool own;                    /* asked by a session of the addressed account itself */
-	struct jd_call *call;        /* for JD_WAIT */
-	void *data;                  /* the handler's, across JD_ASYNC; from the stanza's arena */
+	struct jd_account *account; /* JD_TO_ACCOUNT: the addressed account; else NULL */
+	struct jd_session *session; /* the asking session if it belongs to that account (or, for
+				       JD_TO_HOST, to this server); NULL otherwise */
+	bool own;                   /* asked by a session of the addressed account itself */
+	struct jd_call *call;       /* for JD_WAIT */
+	void *data;                 /* the handler's, across JD_ASYNC; from the stanza's arena */
 };
 
 JD_EXPORT struct jd_owner *jd_iq_pending(struct jd_iq *iq);
@@ -193,7 +195,7 @@ typedef void (*jd_answer_fn)(void *arg, struct jd_stanza *st);
 JD_EXPORT int jd_ask(struct jd_owner *owner, struct jd_xml *x, jd_usec timeout, jd_answer_fn fn,
 		     void *arg) JD_MUST_USE;
 
-/* -- timers -------------------------------------------------------------------------------------------- */
+/* -- timers ----------------------------------------------------------------------------------- */
 
 struct jd_timer;
 typedef void (*jd_timer_fn)(void *arg);
@@ -203,7 +205,7 @@ JD_EXPORT struct jd_timer *jd_timer_start(struct jd_owner *owner, jd_usec after,
 /* Before it ran; *timer becomes NULL. NULL inside is fine. */
 JD_EXPORT void jd_timer_stop(struct jd_timer **timer);
 
-JD_EXPORT jd_usec jd_now(void);      /* since the epoch */
+JD_EXPORT jd_usec jd_now(void); /* since the epoch */
 JD_EXPORT jd_usec jd_now_mono(void);
 /* bytes random bytes as text in the arena. */
 JD_EXPORT struct jd_str jd_random_id(struct jd_arena *arena, size_t bytes);

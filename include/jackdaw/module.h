@@ -33,32 +33,33 @@
 #include <jackdaw/command.h>
 #include <jackdaw/core.h>
 
-#define JD_ABI 1
+#define JD_ABI     1
 #define JD_VERSION "0.1.0"
 
 /* -- options ---------------------------------------------------------------------- */
 
 enum jd_option_kind {
 	JD_OPTION_END,
-	JD_OPTION_BOOL,     /* bool */
-	JD_OPTION_INT,      /* int64_t */
-	JD_OPTION_SIZE,     /* int64_t bytes; k, M, G */
-	JD_OPTION_TIME,     /* jd_usec; ms, s, min, h, d */
-	JD_OPTION_TEXT,     /* const char *; NULL when absent and without default */
-	JD_OPTION_LIST,     /* const char **, ends with NULL */
-	JD_OPTION_CHOICE,   /* int: place in choices */
+	JD_OPTION_BOOL,   /* bool */
+	JD_OPTION_INT,    /* int64_t */
+	JD_OPTION_SIZE,   /* int64_t bytes; k, M, G */
+	JD_OPTION_TIME,   /* jd_usec; ms, s, min, h, d */
+	JD_OPTION_TEXT,   /* const char *; NULL when absent and without default */
+	JD_OPTION_LIST,   /* const char **, ends with NULL */
+	JD_OPTION_CHOICE, /* int: place in choices */
 };
 
 struct jd_option {
 	enum jd_option_kind kind;
 	const char *name;
-	size_t offset;            /* into the instance's data */
-	const char *fallback;     /* the default, written as in the file; NULL: none */
-	int64_t min, max;         /* both 0: any */
+	size_t offset;              /* into the instance's data */
+	const char *fallback;       /* the default, written as in the file; NULL: none */
+	int64_t min, max;           /* both 0: any */
 	const char *const *choices; /* ends with NULL */
-	const char *help;         /* one sentence */
+	const char *help;           /* one sentence */
 };
 
+/* clang-format off */
 #define JD_OPT_BOOL(nm, type, member, dflt, hlp)                                                   \
 	{JD_OPTION_BOOL, nm, offsetof(type, member), dflt, 0, 0, NULL, hlp}
 #define JD_OPT_INT(nm, type, member, dflt, lo, hi, hlp)                                            \
@@ -75,24 +76,26 @@ struct jd_option {
 	{JD_OPTION_CHOICE, nm, offsetof(type, member), dflt, 0, 0, chs, hlp}
 #define JD_OPT_END                                                                                 \
 	{JD_OPTION_END, NULL, 0, NULL, 0, 0, NULL, NULL}
+/* clang-format on */
 
 /* -- the descriptor ------------------------------------------------------------------ */
 
 enum jd_scope { JD_PER_HOST, JD_GLOBAL };
 
 struct jd_module {
-	uint32_t abi;          /* JD_ABI; always the first member */
+	uint32_t abi; /* JD_ABI; always the first member */
 	const char *name;
-	const char *summary;   /* one sentence */
+	const char *summary; /* one sentence */
 	enum jd_scope scope;
-	const char *needs;     /* names of modules that must be loaded before, separated by spaces */
-	const char *after;     /* modules that start earlier if they are loaded at all */
-	size_t data_size;      /* jd_data(); zeroed, then options */
-	size_t account_size;   /* jd_account_data() */
-	size_t session_size;   /* jd_session_data() */
+	const char *needs;   /* names of modules that must be loaded before, separated by spaces */
+	const char *after;   /* modules that start earlier if they are loaded at all */
+	size_t data_size;    /* jd_data(); zeroed, then options */
+	size_t account_size; /* jd_account_data() */
+	size_t session_size; /* jd_session_data() */
 	const struct jd_option *options;
 	const struct jd_migration *migrations; /* ends with version 0 */
-	/* Cross-checks of the options: a sentence about what is wrong, or NULL. Any of these may be NULL. */
+	/* Any of the following may be NULL. */
+	/* Cross-checks of the options: a sentence about what is wrong, or NULL. */
 	const char *(*check)(const void *data);
 	int (*start)(struct jd_instance *mi);
 	void (*stop)(struct jd_instance *mi);
@@ -108,8 +111,8 @@ struct jd_module {
 
 #define JD_MODULE(nm, ...)                                                                         \
 	extern const struct jd_module JD_MODULE_SYMBOL(nm);                                        \
-	JD_EXPORT const struct jd_module JD_MODULE_SYMBOL(nm) = {.abi = JD_ABI, .name = #nm,       \
-								 __VA_ARGS__}
+	JD_EXPORT const struct jd_module JD_MODULE_SYMBOL(nm) = {                                  \
+		.abi = JD_ABI, .name = #nm, __VA_ARGS__}
 
 /* -- the instance ---------------------------------------------------------------------- */
 
@@ -121,15 +124,15 @@ JD_EXPORT struct jd_owner *jd_instance_pending(struct jd_instance *mi);
 /* -- registration, in start() -------------------------------------------------------------- */
 
 /* Low runs first; equal ones by module name. */
-#define JD_PRIO_FIRST 100
-#define JD_PRIO_EARLY 300
+#define JD_PRIO_FIRST  100
+#define JD_PRIO_EARLY  300
 #define JD_PRIO_NORMAL 500
-#define JD_PRIO_LATE 700
-#define JD_PRIO_LAST 900
+#define JD_PRIO_LATE   700
+#define JD_PRIO_LAST   900
 
 enum jd_hook {
 #define JD_FILTER(name, event, text) JD_HOOK_##name,
-#define JD_ASK(name, event, text) JD_HOOK_##name,
+#define JD_ASK(name, event, text)    JD_HOOK_##name,
 #define JD_NOTIFY(name, event, text) JD_HOOK_##name,
 #include <jackdaw/hooks.def>
 #undef JD_FILTER
@@ -142,9 +145,9 @@ enum jd_hook {
 JD_EXPORT int jd_hook_add(struct jd_instance *mi, enum jd_hook hook, int prio, void (*fn)(void));
 
 #define JD_FILTER(name, event, text)                                                               \
-	static inline int jd_on_##name(struct jd_instance *mi, int prio,                           \
-				       enum jd_verdict (*fn)(struct jd_instance *,                 \
-							     struct event *))                      \
+	static inline int jd_on_##name(                                                            \
+		struct jd_instance *mi, int prio,                                                  \
+		enum jd_verdict (*fn)(struct jd_instance *, struct event *))                       \
 	{                                                                                          \
 		return jd_hook_add(mi, JD_HOOK_##name, prio, (void (*)(void))fn);                  \
 	}
@@ -168,8 +171,8 @@ JD_EXPORT int jd_hook_add(struct jd_instance *mi, enum jd_hook hook, int prio, v
 /* jd_on(mi, session_bound, JD_PRIO_NORMAL, on_bound): 0, or -JD_ELIMIT. */
 #define jd_on(mi, name, prio, fn) jd_on_##name((mi), (prio), (fn))
 
-/* type JD_TYPE_GET or JD_TYPE_SET; targets: enum jd_target, or'ed. -JD_EEXIST when another module of
- * this host handles it. */
+/* type JD_TYPE_GET or JD_TYPE_SET; targets: enum jd_target, or'ed. -JD_EEXIST when another module
+ * of this host handles it. */
 typedef enum jd_verdict (*jd_iq_fn)(struct jd_instance *mi, struct jd_iq *iq);
 JD_EXPORT int jd_on_iq(struct jd_instance *mi, enum jd_type type, unsigned targets, const char *ns,
 		       const char *name, jd_iq_fn fn) JD_MUST_USE;

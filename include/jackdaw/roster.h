@@ -29,7 +29,7 @@ struct jd_roster_ops {
 	/* Every contact that satisfies subscription & mask (JD_SUB_FROM: who sees us). */
 	void (*each)(struct jd_instance *roster, struct jd_account *account, unsigned mask,
 		     void (*fn)(const struct jd_contact *contact, void *arg), void *arg);
-	/* The stored requests to subscribe to us, each a presence stanza addressed to the account. */
+	/* The stored requests to subscribe to us, each a presence stanza to the account. */
 	void (*each_request)(struct jd_instance *roster, struct jd_account *account,
 			     void (*fn)(struct jd_stanza *request, void *arg), void *arg);
 };

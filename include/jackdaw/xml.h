@@ -52,8 +52,8 @@ JD_EXPORT struct jd_str jd_el_ns(struct jd_el el);
 /* ns or name NULL: any. */
 JD_EXPORT bool jd_el_is(struct jd_el el, const char *ns, const char *name);
 
-JD_EXPORT struct jd_el jd_el_first(struct jd_el el);  /* first child element */
-JD_EXPORT struct jd_el jd_el_next(struct jd_el el);   /* next sibling element */
+JD_EXPORT struct jd_el jd_el_first(struct jd_el el); /* first child element */
+JD_EXPORT struct jd_el jd_el_next(struct jd_el el);  /* next sibling element */
 JD_EXPORT struct jd_el jd_el_parent(struct jd_el el);
 /* First child, and next sibling, with this namespace and name; NULL: any. */
 JD_EXPORT struct jd_el jd_el_child(struct jd_el el, const char *ns, const char *name);
