@@ -13,7 +13,11 @@ void c2s_stop(struct c2s *c, enum c2s_stop why)
 	c->stops |= (uint8_t)why;
 	if (c->scanning)
 		scan_pause(c->scan);
-	conn_pause(c->conn);
+	/* The framing may be about to go on, since an earlier reason to stop has gone. */
+	if (c->ws)
+		ws_pause(c->ws);
+	else
+		conn_pause(c->conn);
 }
 
 void c2s_barrier(struct c2s *c, enum c2s_then then)

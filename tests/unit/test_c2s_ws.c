@@ -319,12 +319,58 @@ static void test_hold(void **state)
 	world_stop(&w);
 }
 
+static void send_presences(struct client *cl, unsigned count)
+{
+	char out[200 * (sizeof(PRESENCE) + 8)];
+	size_t n = 0;
+
+	assert_true(count <= 200);
+	while (count--)
+		n += put_frame(out + n, WS_OP_TEXT, PRESENCE, strlen(PRESENCE));
+	client_send_n(cl, out, n);
+}
+
+/* HOLD holds whenever it comes: also while the framing is about to go on with what it kept when
+ * the stream had had its share of a turn. */
+static void test_hold_at_any_turn(void **state)
+{
+	struct client cl;
+	struct world w;
+
+	(void)state;
+	world_start(&w);
+	ws_connect(&w, &cl);
+	ws_login(&cl);
+	w.quiet = true;
+	for (unsigned turns = 0; turns < 12; turns++) {
+		unsigned held;
+
+		w.elements = 0;
+		send_presences(&cl, 200);
+		for (unsigned i = 0; i < turns; i++)
+			world_turn(&w);
+		world_control(w.link, C2S_CTL_HOLD);
+		for (int i = 0; i < 3; i++)
+			world_turn(&w);
+		held = w.elements;
+		send_presences(&cl, 200);
+		world_settle(&w);
+		if (w.elements != held)
+			fail_msg("turn %u: %u, then %u", turns, held, w.elements);
+		world_control(w.link, C2S_CTL_GO);
+		world_until(&w, w.elements == 400);
+	}
+	client_cut(&cl);
+	world_told(&w, "CLOSED;");
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session), cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_errors),  cmocka_unit_test(test_insecure),
-		cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_hold),    cmocka_unit_test(test_hold_at_any_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
