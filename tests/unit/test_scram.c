@@ -204,6 +204,8 @@ static const struct first_case firsts[] = {
 	{"n,user,n=user,r=abc", SASL_MALFORMED_REQUEST, NULL},
 	{"n,a=,n=user,r=abc", SASL_MALFORMED_REQUEST, NULL},
 	{"n,,m=x,n=user,r=abc", SASL_MALFORMED_REQUEST, NULL},
+	{"n,,n=user,r=abc,m=x", SASL_MALFORMED_REQUEST, NULL},
+	{"n,,n=user,r=abc,x=y,m=x", SASL_MALFORMED_REQUEST, NULL},
 	{"n,,n=user", SASL_MALFORMED_REQUEST, NULL},
 	{"n,,n=user,", SASL_MALFORMED_REQUEST, NULL},
 	{"n,,n=user,r=", SASL_MALFORMED_REQUEST, NULL},
@@ -276,6 +278,7 @@ static const struct first_case finals[] = {
 	{"c=biws," NONCE ",p=v0X8v3Bz2T0CJGbJQyF0X+HI", SASL_MALFORMED_REQUEST, NULL},
 	{"c=biws," NONCE ",p=!!!!", SASL_MALFORMED_REQUEST, NULL},
 	{"x=1,c=biws," NONCE "," PROOF, SASL_MALFORMED_REQUEST, NULL},
+	{"c=biws," NONCE ",m=x," PROOF, SASL_MALFORMED_REQUEST, NULL},
 	/* another gs2 header: y,, ; n,a=x, ; n,,x ; and the right one written otherwise */
 	{"c=eSws," NONCE "," PROOF, SASL_NOT_AUTHORIZED, NULL},
 	{"c=bixhPXgs," NONCE "," PROOF, SASL_NOT_AUTHORIZED, NULL},

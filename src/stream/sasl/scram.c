@@ -85,10 +85,11 @@ static struct jd_str value_of(struct jd_str field, char key)
 	return (struct jd_str){field.p + 2, field.len - 2};
 }
 
-/* Extensions that may be ignored: a letter, '=', anything but nothing. */
+/* Extensions that may be ignored: a letter, '=', anything but nothing. m= is the one that
+ * must not be: whoever sends it wants us to understand what follows (RFC 5802 section 5.1). */
 static bool extension_ok(struct jd_str field)
 {
-	return field.len >= 3 && field.p[1] == '=' &&
+	return field.len >= 3 && field.p[1] == '=' && field.p[0] != 'm' &&
 	       ((field.p[0] >= 'a' && field.p[0] <= 'z') ||
 		(field.p[0] >= 'A' && field.p[0] <= 'Z'));
 }
