@@ -115,10 +115,10 @@ static SSL_CTX *ctx_new(void)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1);
 	SSL_CTX_set_num_tickets(ctx, 1);
-	/* Forward secrecy and authenticated encryption, also with TLS 1.2. */
-	JD_ASSERT(SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:"
-					       "DHE+CHACHA20:!aNULL:!PSK:!SRP"));
-	SSL_CTX_set_dh_auto(ctx, 1);
+	/* Forward secrecy and authenticated encryption, also with TLS 1.2. No finite fields: a
+	 * stranger who asks for the largest of them has us compute for it with every hello. */
+	JD_ASSERT(SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!PSK:!SRP"));
+	JD_ASSERT(SSL_CTX_set1_groups_list(ctx, "X25519:P-256:X448:P-384:P-521"));
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);

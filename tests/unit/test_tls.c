@@ -286,6 +286,18 @@ static void test_versions(void **state)
 	}
 }
 
+/* Whoever can have nothing else is refused before we have computed anything. */
+static void test_finite_fields(void **state)
+{
+	struct tls_client c = {.groups = "ffdhe8192"};
+	struct fx f;
+
+	(void)state;
+	meet(0, true, &c, &f);
+	assert_false(c.shaken);
+	assert_int_equal(f.last_why, CONN_TLS_FAILED);
+}
+
 /* -- ALPN ------------------------------------------------------------------------------------ */
 
 static enum tls_alpn offered;
@@ -626,14 +638,15 @@ static void test_stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_stores), cmocka_unit_test(test_warnings),
-		cmocka_unit_test(test_echo),       cmocka_unit_test(test_names),
-		cmocka_unit_test(test_bindings),   cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_alpn),       cmocka_unit_test(test_starttls),
-		cmocka_unit_test(test_injection),  cmocka_unit_test(test_no_handshake),
-		cmocka_unit_test(test_order),      cmocka_unit_test(test_stuffed),
-		cmocka_unit_test(test_pause),      cmocka_unit_test(test_close_notify),
-		cmocka_unit_test(test_deadline),   cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_bad_stores),    cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_echo),          cmocka_unit_test(test_names),
+		cmocka_unit_test(test_bindings),      cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_finite_fields), cmocka_unit_test(test_alpn),
+		cmocka_unit_test(test_starttls),      cmocka_unit_test(test_injection),
+		cmocka_unit_test(test_no_handshake),  cmocka_unit_test(test_order),
+		cmocka_unit_test(test_stuffed),       cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_close_notify),  cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_stop),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -84,6 +84,7 @@ struct tls_client {
 	const char *sni;
 	const char *alpn; /* wire form */
 	int max_version;
+	const char *groups; /* of the key exchange */
 	const char *before; /* said and answered in the clear */
 	const char *answer;
 	const char *inject; /* said in the clear behind `before`, in the same write */
@@ -205,6 +206,8 @@ static inline SSL_CTX *client_ctx(struct tls_client *c)
 	SSL_CTX_set_min_proto_version(ctx, TLS1_VERSION);
 	if (c->max_version)
 		SSL_CTX_set_max_proto_version(ctx, c->max_version);
+	if (c->groups)
+		CHECK(SSL_CTX_set1_groups_list(ctx, c->groups) == 1);
 	if (c->alpn)
 		CHECK(SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)c->alpn,
 					      (unsigned)strlen(c->alpn)) == 0);
