@@ -31,8 +31,9 @@ static const struct exception exceptions[] = {
 	{0x30fb, 0x30fb, CONTEXT},
 };
 
-#define ZWNJ 0x200c
-#define ZWJ  0x200d
+#define ZWNJ       0x200c
+#define ZWJ        0x200d
+#define MIDDLE_DOT 0x30fb /* of Katakana */
 
 #define LETTER_DIGITS                                                                              \
 	(UC_CATEGORY_MASK_Ll | UC_CATEGORY_MASK_Lu | UC_CATEGORY_MASK_Lo | UC_CATEGORY_MASK_Nd |   \
@@ -160,6 +161,7 @@ static bool any_japanese(const uint32_t *s, size_t n)
 	return false;
 }
 
+/* Middle dots are judged in precis_context_ok(): by the string, not by their place. */
 static bool context_ok_at(const uint32_t *s, size_t n, size_t i)
 {
 	switch (s[i]) {
@@ -174,8 +176,6 @@ static bool context_ok_at(const uint32_t *s, size_t n, size_t i)
 	case 0x05f3:
 	case 0x05f4:
 		return i > 0 && is_script(s[i - 1], "Hebrew");
-	case 0x30fb:
-		return any_japanese(s, n);
 	default:
 		return true;
 	}
@@ -185,6 +185,9 @@ bool precis_context_ok(const uint32_t *s, size_t n)
 {
 	/* Two sets of digits that look alike must not meet in one string. */
 	if (any_in(s, n, 0x0660, 0x0669) && any_in(s, n, 0x06f0, 0x06f9))
+		return false;
+	/* Once for all of them: a peer can send a thousand. */
+	if (any_in(s, n, MIDDLE_DOT, MIDDLE_DOT) && !any_japanese(s, n))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!context_ok_at(s, n, i))
