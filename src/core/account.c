@@ -31,6 +31,19 @@ static void deliver_full(struct jd_call *call)
 		jd_bounce(st, JD_SERVICE_UNAVAILABLE, NULL);
 }
 
+/* RFC 6121 8.5.1: what comes for a name that does not exist is answered as if nobody
+ * were there at the moment, so that names cannot be guessed. */
+static bool is_silent(const struct jd_stanza *st)
+{
+	return st->kind == JD_PRESENCE || (st->kind == JD_MESSAGE && st->type == JD_TYPE_HEADLINE);
+}
+
+static void nobody_there(struct jd_stanza *st)
+{
+	if (!is_silent(st))
+		jd_bounce(st, JD_SERVICE_UNAVAILABLE, NULL);
+}
+
 /* Whatever no module took. */
 static void account_in_end(struct jd_call *call, enum jd_verdict verdict)
 {
@@ -38,19 +51,14 @@ static void account_in_end(struct jd_call *call, enum jd_verdict verdict)
 
 	if (verdict != JD_PASS)
 		return;
-	if (st->to.resource_len)
+	if (call->ev.account->state == ACCOUNT_DELETED) /* while the stanza waited */
+		nobody_there(st);
+	else if (st->to.resource_len)
 		deliver_full(call);
 	else if (st->kind == JD_IQ && (st->type == JD_TYPE_GET || st->type == JD_TYPE_SET))
 		iq_dispatch(call->mailbox, &call->ev, JD_TO_ACCOUNT);
 	else if (st->kind == JD_MESSAGE)
 		jd_bounce(st, JD_SERVICE_UNAVAILABLE, NULL);
-}
-
-/* RFC 6121 8.5.1: what comes for a name that does not exist is answered as if nobody
- * were there at the moment, so that names cannot be guessed. */
-static bool is_silent(const struct jd_stanza *st)
-{
-	return st->kind == JD_PRESENCE || (st->kind == JD_MESSAGE && st->type == JD_TYPE_HEADLINE);
 }
 
 static void account_handle(struct mailbox *m, struct jd_stanza *st)
@@ -65,8 +73,8 @@ static void account_handle(struct mailbox *m, struct jd_stanza *st)
 		call_run(m, JD_HOOK_account_in, &ev, account_in_end);
 	} else if (a->state == ACCOUNT_FAILED) {
 		jd_bounce(st, JD_RESOURCE_CONSTRAINT, "The database does not answer.");
-	} else if (!is_silent(st)) {
-		jd_bounce(st, JD_SERVICE_UNAVAILABLE, NULL);
+	} else {
+		nobody_there(st);
 	}
 	account_unpin(a);
 }

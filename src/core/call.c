@@ -107,6 +107,12 @@ static bool sender_gone(const struct jd_call *call)
 	return call->hook == JD_HOOK_session_in && !call->ev.session->bound;
 }
 
+/* The home was deleted: nobody is there any more, as account_in_end() answers. */
+static bool home_gone(const struct jd_call *call)
+{
+	return call->hook == JD_HOOK_account_in && call->ev.account->state == ACCOUNT_DELETED;
+}
+
 static void call_go(struct jd_call *call)
 {
 	struct chain *chain = &call->ev.host->chains[call->hook];
@@ -116,7 +122,8 @@ static void call_go(struct jd_call *call)
 		call->next = call->at.mi ? chain_after(chain, &call->at) : 0;
 		call->epoch = chain->epoch;
 	}
-	while (verdict == JD_PASS && !sender_gone(call) && call->next < chain->count) {
+	while (verdict == JD_PASS && !sender_gone(call) && !home_gone(call) &&
+	       call->next < chain->count) {
 		enum jd_verdict (*fn)(struct jd_instance *, struct jd_stanza_event *);
 
 		call->at = chain->items[call->next++];

@@ -283,6 +283,31 @@ static void test_delete_at_the_end(void **state)
 	assert_int_equal(outcome, 1);
 }
 
+/* What waited in the home of an account that goes meanwhile is for nobody: it is treated as
+ * what comes for a name that does not exist, and nothing is written for owner 0. */
+static void test_delete_while_waiting(void **state)
+{
+	const struct db_test_step hold = {.stmt = "roster.load", .hold = true};
+	struct fake_link *adam;
+
+	(void)state;
+	assert_int_equal(set_password("eve@localhost", "first", true, false), 0);
+	(void)world_user("localhost", "adam");
+	adam = world_login("localhost", "adam", "r");
+	fake_send(adam, JD_STR("<presence/>"));
+	world_settle();
+	(void)count(adam);
+	db_test_script(server.db, &hold, 1);
+	fake_send(adam, JD_STR("<presence type='subscribe' to='eve@localhost'/>"));
+	world_settle();
+	assert_int_equal(delete ("eve@localhost"), 0);
+	db_test_release(server.db);
+	world_settle();
+	assert_int_equal(count(adam), 0);
+	assert_int_equal(rows_of(0), 0);
+	assert_int_equal(world_session(adam)->handled, 2);
+}
+
 /* The owner that a client logged in as was deleted, and the name made anew. */
 static void test_deleted_before_bind(void **state)
 {
@@ -371,6 +396,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_gone_while_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_delete, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_delete_at_the_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_delete_while_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deleted_before_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_made_while_loading, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
