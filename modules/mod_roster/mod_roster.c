@@ -54,7 +54,7 @@ static struct jd_contact contact_of(const struct item *item)
 
 static bool service_ready(struct jd_instance *mi, struct jd_account *a)
 {
-	return ((struct roster *)jd_account_data(mi, a))->state == ROSTER_READY;
+	return ((struct roster *)jd_account_data(mi, a))->loaded;
 }
 
 static bool service_find(struct jd_instance *mi, struct jd_account *a, struct jd_str jid,

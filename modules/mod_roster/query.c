@@ -280,7 +280,7 @@ static enum jd_verdict on_set(struct jd_instance *mi, struct jd_iq *iq)
 	if (bad)
 		return refuse(iq, bad);
 	s->iq = iq;
-	s->change = (struct change){mi, iq->account, on_set_written, s};
+	s->change = (struct change){mi, iq->account, on_set_written, s, 0};
 	if (roster_write(&s->change, jd_call_pending(iq->call),
 			 w.remove ? NULL : roster_find(r, s->jid), s->jid) < 0)
 		return refuse(iq, JD_RESOURCE_CONSTRAINT + 1);

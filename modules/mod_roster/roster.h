@@ -5,9 +5,12 @@
  * A roster is loaded when a presence or an IQ first needs it, and then belongs to
  * the account's home.  A change is applied in memory, written, and becomes known
  * to clients and contacts when its COMMIT has come.  Units of one roster are
- * written in the order of their submission.  When a write fails, what is in
- * memory is no longer what is stored: the roster becomes stale and is read again
- * before the next stanza that needs it.
+ * written in the order of their submission.
+ *
+ * Memory may be believed while every write is settled: known to be stored.  Where
+ * one is on its way for another mailbox of the account, has failed, or has outlasted
+ * the request that it was for, the next stanza that needs the roster waits for a
+ * read that stands behind all of them.
  */
 #pragma once
 
@@ -39,11 +42,11 @@ struct item {
 	unsigned state;
 };
 
-enum roster_state { ROSTER_UNLOADED, ROSTER_READY, ROSTER_STALE };
-
 /* Data of an account. */
 struct roster {
-	enum roster_state state;
+	bool loaded;
+	uint64_t submitted; /* writes, counted ... */
+	uint64_t settled;   /* ... and how many of them memory agrees with, in their order */
 	int64_t version;
 	struct item **items; /* sorted by jid */
 	size_t count, cap;
@@ -64,13 +67,18 @@ void roster_remove(struct roster *r, struct item *item);      /* frees it */
 void roster_clear(struct roster *r);
 void item_set(char **member, struct jd_str value); /* value.p NULL: NULL */
 
-/* PASS: it is in memory. WAIT: it is being loaded for the call. DROP: it cannot be, and the
- * sender has been told. */
+/* In memory, and what is stored. */
+static inline bool roster_settled(const struct roster *r)
+{
+	return r->loaded && r->settled == r->submitted;
+}
+/* PASS: it is settled. WAIT: it will be, for the call. DROP: it cannot be read, and the sender
+ * has been told. */
 enum jd_verdict roster_load(struct jd_instance *mi, struct jd_account *a, struct jd_call *call);
 
 /*
  * Writes an item as it is now (state 0: erases it) under the next version.
- * The callback gets false when it could not be written; the roster is stale then.
+ * The callback gets false when it could not be written; the roster is read again then.
  */
 typedef void (*written_fn)(void *arg, bool written);
 struct change {
@@ -78,8 +86,9 @@ struct change {
 	struct jd_account *account;
 	written_fn done;
 	void *arg;
+	uint64_t number; /* of the write */
 };
-/* change lives until its callback; -JD_ELIMIT: nothing was submitted, roster stale. */
+/* change lives until its callback; -JD_ELIMIT: nothing was submitted. */
 int roster_write(struct change *change, struct jd_owner *owner, const struct item *item,
 		 struct jd_str jid);
 

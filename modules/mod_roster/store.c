@@ -132,7 +132,7 @@ void roster_clear(struct roster *r)
 	for (size_t i = 0; i < r->count; i++)
 		item_free(r->items[i]);
 	jd_free(r->items);
-	*r = (struct roster){.state = ROSTER_UNLOADED};
+	*r = (struct roster){.submitted = r->submitted, .settled = r->settled};
 }
 
 void item_set(char **member, struct jd_str value)
@@ -149,6 +149,7 @@ struct loading {
 	struct jd_instance *mi;
 	struct jd_account *account;
 	struct jd_call *call;
+	uint64_t behind; /* how many writes had been submitted when the rows were asked for */
 };
 
 static void fill(struct roster *r, const struct jd_rows *rows)
@@ -156,7 +157,7 @@ static void fill(struct roster *r, const struct jd_rows *rows)
 	size_t n = jd_rows_count(rows);
 
 	roster_clear(r);
-	r->state = ROSTER_READY;
+	r->loaded = true;
 	r->version = n ? jd_row_int(rows, 0, 0) : 0;
 	for (size_t i = 0; i < n; i++) {
 		struct item *item;
@@ -180,41 +181,58 @@ static enum jd_verdict not_loaded(struct jd_call *call)
 	return JD_DROP;
 }
 
+static int ask_rows(struct loading *l);
+
 static void on_loaded(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct loading *l = arg;
 	struct roster *r = jd_account_data(l->mi, l->account);
 
-	if (status == JD_DB_OK && r->state != ROSTER_READY)
+	if (status == JD_DB_OK && l->behind == r->submitted && !roster_settled(r)) {
 		fill(r, rows);
-	jd_resume(l->call, r->state == ROSTER_READY ? JD_PASS : not_loaded(l->call));
+		r->settled = r->submitted;
+	}
+	if (roster_settled(r))
+		jd_resume(l->call, JD_PASS);
+	else if (status != JD_DB_OK || ask_rows(l) < 0) /* written meanwhile: once more */
+		jd_resume(l->call, not_loaded(l->call));
+}
+
+/* With the key of the writes where there are any that are not settled: behind them. */
+static int ask_rows(struct loading *l)
+{
+	const struct roster *r = jd_account_data(l->mi, l->account);
+	uint64_t no = jd_account_owner(l->account);
+	struct jd_unit *unit = jd_unit_new();
+
+	l->behind = r->submitted;
+	jd_unit_key(unit, r->settled == r->submitted ? 0 : no);
+	jd_unit_add(unit, &load, JD_PARAMS(jd_int((int64_t)no)));
+	return jd_unit_submit(unit, jd_call_pending(l->call), on_loaded, l);
 }
 
 enum jd_verdict roster_load(struct jd_instance *mi, struct jd_account *a, struct jd_call *call)
 {
-	struct roster *r = jd_account_data(mi, a);
 	struct loading *l;
 
-	if (r->state == ROSTER_READY)
+	if (roster_settled(jd_account_data(mi, a)))
 		return JD_PASS;
 	l = jd_call_data(call, sizeof(*l));
-	*l = (struct loading){mi, a, call};
-	if (jd_db_query(jd_call_pending(call), &load,
-			JD_PARAMS(jd_int((int64_t)jd_account_owner(a))), on_loaded, l) < 0)
-		return not_loaded(call);
-	return JD_WAIT;
+	*l = (struct loading){mi, a, call, 0};
+	return ask_rows(l) < 0 ? not_loaded(call) : JD_WAIT;
 }
 
 /* -- writing ---------------------------------------------------------------------------------- */
 
+/* Only the oldest that is not settled can be: one before it that failed is in memory still. */
 static void on_written(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct change *change = arg;
 	struct roster *r = jd_account_data(change->mi, change->account);
 
 	(void)rows;
-	if (status != JD_DB_OK)
-		r->state = ROSTER_STALE;
+	if (status == JD_DB_OK && change->number == r->settled + 1)
+		r->settled = change->number;
 	change->done(change->arg, status == JD_DB_OK);
 }
 
@@ -236,7 +254,6 @@ int roster_write(struct change *change, struct jd_owner *owner, const struct ite
 	int64_t no = (int64_t)jd_account_owner(change->account);
 	struct jd_unit *unit = jd_unit_new();
 	struct jd_param p[6];
-	int result;
 
 	jd_unit_key(unit, (uint64_t)no);
 	if (item)
@@ -244,10 +261,8 @@ int roster_write(struct change *change, struct jd_owner *owner, const struct ite
 	else
 		jd_unit_add(unit, &drop_item, JD_PARAMS(jd_int(no), jd_text(jid)));
 	jd_unit_add(unit, &put_version, JD_PARAMS(jd_int(no), jd_int(++r->version)));
-	result = jd_unit_submit(unit, owner, on_written, change);
-	if (result < 0)
-		r->state = ROSTER_STALE;
-	return result;
+	change->number = ++r->submitted; /* if it is refused, memory is wrong too */
+	return jd_unit_submit(unit, owner, on_written, change);
 }
 
 /* -- registration -------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ static enum jd_verdict step_start(struct jd_instance *mi, struct jd_stanza_event
 	struct item *item;
 
 	s->after = (s->before & ~rule->clear) | rule->set;
-	s->change = (struct change){mi, ev->account, on_step_written, s};
+	s->change = (struct change){mi, ev->account, on_step_written, s, 0};
 	s->call = ev->call;
 	s->st = ev->st;
 	item = item_apply(r, s);
