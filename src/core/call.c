@@ -48,11 +48,13 @@ static void call_finish(struct jd_call *call, enum jd_verdict verdict)
 	jd_stanza_unref(st);
 }
 
+/* With it goes everything that the handler had pending, the deadline too: it would come while
+ * another handler waits. */
 static void wait_over(struct jd_call *call)
 {
 	call->waiting = false;
 	list_remove(&call->waits);
-	jd_timer_stop(&call->deadline);
+	owner_cancel_all(&call->owner);
 	mailbox_unhold(call->mailbox);
 }
 
@@ -60,7 +62,6 @@ static void wait_over(struct jd_call *call)
 static void call_abandon(struct jd_call *call, enum jd_condition condition, const char *text)
 {
 	wait_over(call);
-	owner_cancel_all(&call->owner);
 	if (call->iq)
 		iq_refuse(call->iq, condition, text);
 	else
@@ -75,7 +76,6 @@ static void on_deadline(void *arg)
 	jd_log(JD_LOG_ERROR, "handler did not resume in time",
 	       jd_kv_cstr("module", call->at.mi ? call->at.mi->module->name : "core"),
 	       jd_kv_str("to", jd_jid_str(call->ev.st->to)));
-	call->deadline = NULL;
 	call_abandon(call, JD_INTERNAL_SERVER_ERROR, "This took too long.");
 }
 
@@ -97,7 +97,7 @@ static void call_wait(struct jd_call *call)
 	call->waiting = true;
 	list_append(&server.waits, &call->waits);
 	mailbox_hold(call->mailbox);
-	call->deadline = jd_timer_start(&call->owner, WAIT_DEADLINE, on_deadline, call);
+	(void)jd_timer_start(&call->owner, WAIT_DEADLINE, on_deadline, call);
 }
 
 /* What a session had sent goes with it: a presence that waited would make it look alive
@@ -127,6 +127,7 @@ static void call_go(struct jd_call *call)
 		enum jd_verdict (*fn)(struct jd_instance *, struct jd_stanza_event *);
 
 		call->at = chain->items[call->next++];
+		call->data = NULL; /* each handler's data is its own */
 		fn = (enum jd_verdict(*)(struct jd_instance *,
 					 struct jd_stanza_event *))call->at.fn;
 		verdict = fn(call->at.mi, &call->ev);
@@ -181,7 +182,6 @@ void jd_resume(struct jd_call *call, enum jd_verdict verdict)
 	JD_ASSERT(call->waiting);
 	JD_ASSERT(verdict != JD_WAIT && verdict != JD_ASYNC);
 	wait_over(call);
-	call->data = NULL; /* the next handler's data is its own */
 	if (verdict == JD_PASS && call->hook != JD_HOOK_COUNT)
 		call_go(call);
 	else

@@ -100,7 +100,6 @@ struct jd_call {
 	unsigned epoch;
 	call_end_fn end;
 	struct jd_owner owner;
-	struct jd_timer *deadline;
 	struct jd_iq *iq;
 	struct jd_receipt *receipt; /* held while the call lives */
 	void *data;

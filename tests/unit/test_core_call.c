@@ -21,7 +21,7 @@
 static struct jd_instance *slow_mi, *second_mi;
 static struct jd_call *waiting;
 static struct jd_iq *asking;
-static unsigned second_calls, cancelled;
+static unsigned second_calls, cancelled, dirty;
 static struct fake_link *a, *b;
 
 static bool id_is(const struct jd_stanza *st, const char *id)
@@ -29,12 +29,22 @@ static bool id_is(const struct jd_stanza *st, const char *id)
 	return st->id.p && jd_str_is(st->id, id);
 }
 
+static void on_timer(void *arg)
+{
+	(void)arg;
+	cancelled += 100;
+}
+
 static enum jd_verdict on_message(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	if (!jd_instance_host(mi) || ev->st->kind != JD_MESSAGE)
 		return JD_PASS;
 	slow_mi = mi;
-	if (!id_is(ev->st, "wait"))
+	if (id_is(ev->st, "data"))
+		*(int *)jd_call_data(ev->call, sizeof(int)) = 7;
+	if (id_is(ev->st, "both"))
+		(void)jd_timer_start(jd_call_pending(ev->call), JD_USEC_PER_SEC, on_timer, NULL);
+	else if (!id_is(ev->st, "wait"))
 		return JD_PASS;
 	assert_null(waiting);
 	waiting = ev->call;
@@ -77,7 +87,16 @@ static enum jd_verdict on_second(struct jd_instance *mi, struct jd_stanza_event 
 	second_mi = mi;
 	if (ev->st->kind == JD_MESSAGE)
 		second_calls++;
-	return JD_PASS;
+	if (id_is(ev->st, "data")) {
+		const char *data = jd_call_data(ev->call, 4096);
+
+		for (unsigned i = 0; i < 4096; i++)
+			dirty += data[i] != 0;
+	}
+	if (!id_is(ev->st, "both"))
+		return JD_PASS;
+	waiting = ev->call;
+	return JD_WAIT;
 }
 
 static int second_start(struct jd_instance *mi)
@@ -96,7 +115,7 @@ static int setup(void **state)
 	world_start(&settings);
 	waiting = NULL;
 	asking = NULL;
-	second_calls = cancelled = 0;
+	second_calls = cancelled = dirty = 0;
 	(void)world_user("localhost", "alice");
 	(void)world_user("localhost", "bob");
 	a = world_login("localhost", "alice", "r");
@@ -210,10 +229,27 @@ static void test_resumed_with_an_end(void **state)
 	}
 }
 
-static void on_timer(void *arg)
+/* What one handler keeps in the call is not what the next one finds, whether it waited or not. */
+static void test_data_is_ones_own(void **state)
 {
-	(void)arg;
-	cancelled += 100;
+	(void)state;
+	message("data");
+	gets(b, "id='data'", NULL);
+	assert_int_equal(second_calls, 1);
+	assert_int_equal(dirty, 0);
+}
+
+/* Nor does what it had pending outlive its waiting: it would resume another's. */
+static void test_pending_is_ones_own(void **state)
+{
+	(void)state;
+	message("both");
+	resume(JD_PASS);
+	assert_non_null(waiting); /* the second one waits */
+	world_advance(2 * JD_USEC_PER_SEC);
+	assert_int_equal(cancelled, 0);
+	resume(JD_PASS);
+	gets(b, "id='both'", NULL);
 }
 
 static void test_never_resumed(void **state)
@@ -478,6 +514,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_order_is_kept),
 		T(test_resumed_with_an_end),
+		T(test_data_is_ones_own),
+		T(test_pending_is_ones_own),
 		T(test_never_resumed),
 		T(test_module_goes),
 		T(test_other_module_goes),
