@@ -20,8 +20,23 @@ struct jd_host *host_find(struct jd_str domain)
 	return n ? container_of(n, struct jd_host, by_name) : NULL;
 }
 
-/* The home has too much to do (protocol.md 10). */
-static void home_full(struct mailbox *m, struct jd_stanza *st)
+static bool is_answer(const struct jd_stanza *st)
+{
+	return st->kind == JD_IQ && (st->type == JD_TYPE_RESULT || st->type == JD_TYPE_ERROR);
+}
+
+/* Nobody could be told that an answer was lost, so it goes past the queue to the session
+ * that has asked. */
+static void answer_past(struct jd_account *a, struct jd_stanza *st)
+{
+	struct jd_session *s = a ? jd_session_find(a, jd_jid_resource(st->to)) : NULL;
+
+	if (s)
+		(void)jd_session_send(s, st);
+}
+
+/* The home, an account's if it is one, has too much to do (protocol.md 10). */
+static void home_full(struct jd_account *a, struct mailbox *m, struct jd_stanza *st)
 {
 	static const struct jd_error full = {
 		.condition = JD_RESOURCE_CONSTRAINT,
@@ -29,17 +44,14 @@ static void home_full(struct mailbox *m, struct jd_stanza *st)
 		.text = "Too much is waiting for this address.",
 	};
 
-	if (st->kind != JD_PRESENCE ||
-	    (st->type != JD_TYPE_NONE && st->type != JD_TYPE_UNAVAILABLE))
+	if (is_answer(st))
+		answer_past(a, st);
+	else if (st->kind != JD_PRESENCE ||
+		 (st->type != JD_TYPE_NONE && st->type != JD_TYPE_UNAVAILABLE))
 		jd_bounce_error(st, &full);
 	else if (!mailbox_coalesce(m, st))
 		jd_log_peer(JD_LOG_INFO, "presence dropped: mailbox full",
 			    jd_kv_str("to", jd_jid_str(st->to)));
-}
-
-static bool is_answer(const struct jd_stanza *st)
-{
-	return st->kind == JD_IQ && (st->type == JD_TYPE_RESULT || st->type == JD_TYPE_ERROR);
 }
 
 void jd_route(struct jd_stanza *st)
@@ -60,7 +72,7 @@ void jd_route(struct jd_stanza *st)
 		a = account_get(host, jd_jid_local(st->to));
 	m = a ? &a->mailbox : &host->mailbox;
 	if (mailbox_post(m, st) < 0)
-		home_full(m, st);
+		home_full(a, m, st);
 }
 
 /* -- hosts as homes ------------------------------------------------------------------------- */
