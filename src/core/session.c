@@ -24,6 +24,9 @@ void session_unref(struct jd_session *s)
 {
 	if (!s || --s->refs)
 		return;
+	/* Who held it may have used it as before after its end. */
+	owner_cancel_all(&s->owner);
+	slots_free_session(&s->slots, s->host);
 	mem_free(s->text);
 	mem_free(s);
 }

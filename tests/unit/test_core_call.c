@@ -21,7 +21,7 @@
 static struct jd_instance *slow_mi, *second_mi;
 static struct jd_call *waiting;
 static struct jd_iq *asking;
-static unsigned second_calls, cancelled, dirty;
+static unsigned second_calls, cancelled, dirty, freed;
 static struct fake_link *a, *b;
 
 static bool id_is(const struct jd_stanza *st, const char *id)
@@ -73,6 +73,12 @@ static enum jd_verdict on_iq(struct jd_instance *mi, struct jd_iq *iq)
 	return JD_DONE; /* "nothing": without an answer */
 }
 
+static void session_free(struct jd_instance *mi, void *data)
+{
+	(void)mi;
+	freed += *(int *)data == 7;
+}
+
 static int slow_start(struct jd_instance *mi)
 {
 	int r = jd_on(mi, account_in, JD_PRIO_EARLY, on_message);
@@ -104,7 +110,11 @@ static int second_start(struct jd_instance *mi)
 	return jd_on(mi, account_in, JD_PRIO_NORMAL, on_second);
 }
 
-static const struct jd_module slow = {.abi = JD_ABI, .name = "slow", .start = slow_start};
+static const struct jd_module slow = {.abi = JD_ABI,
+				      .name = "slow",
+				      .start = slow_start,
+				      .session_size = sizeof(int),
+				      .session_free = session_free};
 static const struct jd_module second = {.abi = JD_ABI, .name = "second", .start = second_start};
 static const struct jd_module *const extras[] = {&slow, &second, NULL};
 static const struct world_settings settings = {.modules = "slow second message", .extras = extras};
@@ -115,7 +125,7 @@ static int setup(void **state)
 	world_start(&settings);
 	waiting = NULL;
 	asking = NULL;
-	second_calls = cancelled = dirty = 0;
+	second_calls = cancelled = dirty = freed = 0;
 	(void)world_user("localhost", "alice");
 	(void)world_user("localhost", "bob");
 	a = world_login("localhost", "alice", "r");
@@ -482,6 +492,23 @@ static void test_iq_asker_goes(void **state)
 	assert_null(account_peek(world_host("localhost"), JD_STR("alice")));
 }
 
+/* Until then the session may be asked for its data and made an owner: they end with its memory. */
+static void test_iq_asker_is_used(void **state)
+{
+	(void)state;
+	request("async", "alice@localhost");
+	fake_close(a);
+	world_settle();
+	assert_non_null(asking->session);
+	*(int *)jd_session_data(slow_mi, asking->session) = 7;
+	(void)jd_timer_start(jd_session_pending(asking->session), 5 * JD_USEC_PER_SEC, on_timer,
+			     NULL);
+	jd_iq_ok(asking);
+	world_advance(60 * JD_USEC_PER_SEC);
+	assert_int_equal(cancelled, 0);
+	assert_int_equal(freed, 1);
+}
+
 /* A home with an IQ to be answered stays. */
 static void test_iq_keeps_the_home(void **state)
 {
@@ -530,6 +557,7 @@ int main(void)
 		T(test_iq_forgets_to_resume),
 		T(test_iq_module_goes),
 		T(test_iq_asker_goes),
+		T(test_iq_asker_is_used),
 		T(test_iq_keeps_the_home),
 		T(test_iq_handlers_clash),
 	};
