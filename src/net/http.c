@@ -23,6 +23,7 @@
 #define STALL_TIME   (30 * JD_USEC_PER_SEC)
 #define BODY_GRACE   (10 * JD_USEC_PER_SEC)
 #define BODY_RATE    1024 /* bytes a second, behind the grace */
+#define READER_RATE  1024 /* the same for answers, behind the stall's time */
 #define UNSENT_PAUSE ((size_t)256 << 10)
 #define UNSENT_GO    ((size_t)64 << 10)
 #define MAX_OUT_HEAD ((size_t)16 << 10)
@@ -43,6 +44,9 @@ struct http_conn {
 	struct ws *ws; /* the connection is this one's from now on */
 	struct http_parser parser;
 	jd_usec since; /* the beginning of what is awaited: a request, its header, its body */
+	/* Since when there have always been answers that had not left, and how long they were. */
+	jd_usec owing;
+	uint64_t owed;
 	bool answered;
 	bool ended; /* closing: nothing is taken any more */
 };
@@ -54,6 +58,16 @@ static void end(struct http_conn *h, enum conn_why why)
 }
 
 /* -- answers ----------------------------------------------------------------------------- */
+
+static void put(struct http_conn *h, const char *p, size_t n)
+{
+	if (!conn_unsent(h->c)) {
+		h->owing = clock_mono();
+		h->owed = 0;
+	}
+	h->owed += n;
+	conn_write(h->c, p, n);
+}
 
 static void send_reply(struct http_conn *h, const struct http_reply *reply, unsigned flags)
 {
@@ -70,9 +84,9 @@ static void send_reply(struct http_conn *h, const struct http_reply *reply, unsi
 		flags |= HTTP_OUT_CORS;
 	buf_init(&head, MAX_OUT_HEAD);
 	if (http_reply_head(&head, reply, flags, clock_real()) == 0) {
-		conn_write(h->c, head.p, head.len);
+		put(h, head.p, head.len);
 		if (!head_only && reply->body.len)
-			conn_write(h->c, reply->body.p, reply->body.len);
+			put(h, reply->body.p, reply->body.len);
 	} else {
 		flags |= HTTP_OUT_CLOSE; /* nothing was said: better than half an answer */
 	}
@@ -299,6 +313,17 @@ static bool body_too_slow(const struct http_conn *h, jd_usec took)
 	       (took - BODY_GRACE) / JD_USEC_PER_SEC * BODY_RATE > h->parser.body_read;
 }
 
+/* Not at all, or so slowly that somebody seems to want our memory more than the answers. */
+static bool reads_too_slowly(const struct http_conn *h, jd_usec now, jd_usec still)
+{
+	jd_usec took = now > h->owing ? now - h->owing : 0;
+
+	if (took <= STALL_TIME)
+		return false;
+	return still > STALL_TIME ||
+	       (took - STALL_TIME) / JD_USEC_PER_SEC * READER_RATE > h->owed - conn_unsent(h->c);
+}
+
 static void check_deadlines(struct http_conn *h, jd_usec now)
 {
 	jd_usec took = now > h->since ? now - h->since : 0;
@@ -306,7 +331,7 @@ static void check_deadlines(struct http_conn *h, jd_usec now)
 	jd_usec still = now > wrote ? now - wrote : 0;
 
 	if (conn_unsent(h->c)) {
-		if (took > STALL_TIME && still > STALL_TIME) {
+		if (reads_too_slowly(h, now, still)) {
 			h->ended = true;
 			conn_abort(h->c, CONN_TIMEOUT);
 		}

@@ -31,6 +31,7 @@ struct world {
 	struct link *link;
 	int fd;     /* the client's end */
 	bool eof;   /* the server's end is shut */
+	int sndbuf; /* of the server's end, from the next connection on; 0: as it is */
 	int closed; /* enum conn_why of the server's connection, once it is gone */
 	char *heard;
 	size_t n_heard, room;
@@ -216,6 +217,10 @@ static void connect_again(struct world *w)
 		close(w->fd);
 	turn(w);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	if (w->sndbuf)
+		assert_int_equal(
+			setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &w->sndbuf, sizeof(w->sndbuf)),
+			0);
 	w->fd = fds[0];
 	w->eof = w->user_closed = w->said_goodbye = false;
 	w->closed = 0;
@@ -496,6 +501,28 @@ static void test_slow_reader(void **state)
 	assert_int_equal(w->closed, CONN_TIMEOUT);
 }
 
+/* Half a KiB a second is too little, though something moves all the time. */
+static void test_dribbling_reader(void **state)
+{
+	struct world *w = *state;
+	static const char rq[] = "GET /big HTTP/1.1\r\n" HOST "\r\n";
+	char in[4096];
+
+	/* Or the kernel hides in large steps how slowly somebody reads. */
+	w->sndbuf = 4096;
+	connect_again(w);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(send(w->fd, rq, sizeof(rq) - 1, MSG_NOSIGNAL), sizeof(rq) - 1);
+	for (unsigned i = 0; i < 8 * 300 && !w->closed; i++) {
+		clock_fake_advance(JD_USEC_PER_SEC / 8);
+		loop_turn(w->loop, false);
+		if (i % 64 == 0)
+			(void)recv(w->fd, in, sizeof(in), MSG_DONTWAIT);
+	}
+	turn(w);
+	assert_int_equal(w->closed, CONN_TIMEOUT);
+}
+
 /* -- WebSocket ------------------------------------------------------------------------------------
  */
 
@@ -755,6 +782,7 @@ int main(void)
 		TEST(test_slow_header),
 		TEST(test_slow_body),
 		TEST(test_slow_reader),
+		TEST(test_dribbling_reader),
 		TEST(test_ws_talk),
 		TEST(test_ws_early_message),
 		TEST(test_ws_refusals),
