@@ -25,12 +25,13 @@ static void absolute(struct judge *j, const char **path)
 		*path = jd_arena_printf(j->arena, "%s/%s", j->conf->run_dir, *path).p;
 }
 
-static int section_line(const struct conf_node *top, const char *section, const char *option)
+static const struct conf_node *section_option(const struct conf_node *top, const char *section,
+					      const char *option)
 {
 	for (const struct conf_node *n = top->kids; n; n = n->next)
 		if (n->section && strcmp(n->name, section) == 0)
-			return node_line(n, option);
-	return 0;
+			return node_option(n, option);
+	return NULL;
 }
 
 static void check_dir(struct judge *j, int line, const char *option, const char *path)
@@ -51,10 +52,29 @@ static void from_environment(const char *name, const char **value)
 		*value = text;
 }
 
+/* 0660 is octal, 660 is not: one is never meant where the other one is written. */
+static void check_mode(struct judge *j, const struct conf_node *top)
+{
+	const struct conf_node *mode = section_option(top, "control", "mode");
+
+	if (mode && mode->n_values == 1 && mode->values[0][0] != '0')
+		mistake(j, mode->line,
+			"'mode' in control must be octal, with a leading 0, such as 0660, not '%s'",
+			mode->values[0]);
+}
+
+static bool is_octal(const struct conf_node *option)
+{
+	const char *word = option && option->n_values == 1 ? option->values[0] : "";
+
+	return word[0] == '0' && word[1] >= '0' && word[1] <= '9';
+}
+
 static void check_paths(struct judge *j, const struct conf_node *top)
 {
 	struct conf *c = j->conf;
 	const struct conf_node *run_dir = node_option(top, "run_dir");
+	const struct conf_node *socket = section_option(top, "control", "socket");
 
 	if (c->run_dir[0] != '/') {
 		mistake(j, run_dir ? run_dir->line : 0, "'run_dir' must begin with '/', not '%s'",
@@ -69,7 +89,7 @@ static void check_paths(struct judge *j, const struct conf_node *top)
 	absolute(j, &c->database.path);
 	absolute(j, &c->control.socket);
 	if (strlen(c->control.socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		mistake(j, section_line(top, "control", "socket"),
+		mistake(j, socket ? socket->line : 0,
 			"'socket' in control is too long: the path of a socket has 107 bytes at "
 			"most");
 }
@@ -168,6 +188,10 @@ static void check_listen(struct judge *j, size_t i)
 
 	listen_kind(j, l, j->listens[i]);
 	check_address(j, l, j->listens[i]);
+	if (is_octal(node_option(j->listens[i], "port")))
+		mistake(j, node_line(j->listens[i], "port"),
+			"'port' in listen begins with a 0, which would make it octal: '%s'",
+			node_option(j->listens[i], "port")->values[0]);
 	if ((l->kind_number == KIND_C2S_TLS || l->kind_number == KIND_HTTPS) && !any_certificate(j))
 		mistake(j, line, "listen '%s' needs a certificate, and no host has one", l->name);
 	for (size_t k = 0; k < i; k++) {
@@ -189,6 +213,7 @@ void judge_all(struct judge *j, const struct conf_node *top)
 	static const char *const drivers[] = {"sqlite"};
 
 	check_paths(j, top);
+	check_mode(j, top);
 	j->conf->database.driver = drivers[j->conf->database.driver_number];
 	for (size_t i = 0; i < j->n_hosts; i++)
 		check_certificates(j, &j->hosts[i]);

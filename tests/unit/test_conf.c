@@ -247,6 +247,12 @@ static const struct {
 	{HOST "\xff = 1\n", "jackdaw.conf: the file is not UTF-8 text\n"},
 	{HOST "control { mode = 01000 }\n",
 	 "jackdaw.conf:3: 'mode' in control must be a number from 0 to 511, not '01000'\n"},
+	{HOST "control { mode = 400 }\n",
+	 "jackdaw.conf:3: 'mode' in control must be octal, with a leading 0, such as 0660,"
+	 " not '400'\n"},
+	{HOST "listen \"c2s\" { port = 05222 }\n",
+	 "jackdaw.conf:3: 'port' in listen begins with a 0, which would make it octal:"
+	 " '05222'\n"},
 	/* All at once, in the order of lines. */
 	{"zzz = 1\nhost \"a.example\" { modules = {\"demo\"}\n demo {\n  laud = no\n  count = 0\n "
 	 "}\n}\n"
