@@ -14,14 +14,15 @@
 #include "util/clock.h"
 
 #define IDLE_TURNS 3 /* deferred calls may ask for deferred calls */
-#define MODULES    "roster presence message disco ping version time"
+#define MODULES    "roster presence message disco ping version time carbons"
 
 extern const struct jd_module jd_module_roster, jd_module_presence, jd_module_message,
-	jd_module_disco, jd_module_ping, jd_module_version, jd_module_time;
+	jd_module_disco, jd_module_ping, jd_module_version, jd_module_time, jd_module_carbons;
 
 static const struct jd_module *const ours[] = {
-	&jd_module_roster, &jd_module_presence, &jd_module_message, &jd_module_disco,
-	&jd_module_ping,   &jd_module_version,  &jd_module_time,    NULL,
+	&jd_module_roster, &jd_module_presence, &jd_module_message,
+	&jd_module_disco,  &jd_module_ping,     &jd_module_version,
+	&jd_module_time,   &jd_module_carbons,  NULL,
 };
 
 unsigned world_errors;
