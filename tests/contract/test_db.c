@@ -377,6 +377,23 @@ static void write_in_the_wrong_lane_is_refused(void **state)
 	assert_int_equal(number(f, &count), 0);
 }
 
+/* FAILED is not done, also where the statement itself was fine but its rows too many. */
+static void too_large_result_undoes(void **state)
+{
+	static struct jd_stmt put_large = {
+		.name = "t.put_large",
+		.lane = JD_LANE_WRITE,
+		.sql = "INSERT INTO item (k) VALUES ($1) RETURNING repeat('x', 18000000)",
+		.sqlite = "INSERT INTO item (k) VALUES ($1) RETURNING hex(zeroblob(9000000))",
+	};
+	struct fixture *f = *state;
+	struct answer a = {0};
+
+	f->errors_announced = true;
+	assert_int_equal(ask(f, &put_large, JD_PARAMS(jd_int(1)), &a), JD_DB_FAILED);
+	assert_int_equal(number(f, &count), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -400,6 +417,7 @@ int main(void)
 		OPEN(foreign_key_conflicts),
 		OPEN(deferred_constraint_fails_alone),
 		OPEN(write_in_the_wrong_lane_is_refused),
+		OPEN(too_large_result_undoes),
 	};
 
 	return run_variants(tests);

@@ -36,11 +36,27 @@ static void group_failed(struct lite *c, struct list *group, enum jd_db_status s
 	group_outcome(group, status, reason);
 }
 
-/* A unit of one statement without expectation needs no savepoint: SQLite undoes a
- * statement that fails. */
+/* One that writes and returns rows: when they are too many, it has succeeded for SQLite. */
+static bool writes_and_returns(struct lite *c, const struct unit_step *step)
+{
+	struct prepared *p;
+
+	return lite_prepare(c, step->statement, &p) == SQLITE_OK && !p->read_only &&
+	       sqlite3_column_count(p->stmt) > 0;
+}
+
+/* SQLite undoes a statement that fails; so one alone, of which nothing else can be wrong,
+ * needs no savepoint. */
+static bool needs_savepoint(struct lite *c, const struct jd_unit *unit)
+{
+	if (unit->count != 1)
+		return unit->count > 1;
+	return unit->first->statement->stmt.expect || writes_and_returns(c, unit->first);
+}
+
 static enum exec_result run_undoable(struct lite *c, struct jd_unit *unit)
 {
-	bool savepoint = unit->count > 1 || (unit->first && unit->first->statement->stmt.expect);
+	bool savepoint = needs_savepoint(c, unit);
 	enum exec_result result;
 
 	if (savepoint && lite_control(c, CONTROL_SAVEPOINT)) {
