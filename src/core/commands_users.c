@@ -75,20 +75,10 @@ static void cmd_adduser(struct jd_command *c)
 				      jd_arg_flag(c, 2), on_changed, command_ref(c)));
 }
 
-static void on_password(void *arg, int result)
-{
-	struct jd_command *c = arg;
-
-	/* Whoever is in by the old password is out. */
-	if (!result)
-		sessions_end(jd_arg_jid(c, 0), STREAM_RESET, "The password has been changed.");
-	on_changed(c, result);
-}
-
 static void cmd_passwd(struct jd_command *c)
 {
 	begun(c, account_set_password(host_of(c), jd_arg_jid(c, 0), jd_arg_text(c, 1), false, false,
-				      on_password, command_ref(c)));
+				      on_changed, command_ref(c)));
 }
 
 static void cmd_deluser(struct jd_command *c)
