@@ -281,11 +281,12 @@ void *scan_heap_alloc(struct scan_heap *h, size_t n)
 
 void scan_heap_release(void *p)
 {
-	struct scan_block *b = (struct scan_block *)p - 1;
+	struct scan_block *b;
 	struct scan_heap *h;
 
-	if (!p)
+	if (!p) /* some releases of expat do that */
 		return;
+	b = (struct scan_block *)p - 1;
 	h = b->heap;
 	if (b->class == CLASS_LARGE) {
 		large_unmap(h, (struct scan_large *)b - 1);
