@@ -74,8 +74,9 @@ JD_EXPORT void jd_session_set_presence(struct jd_session *session, struct jd_sta
 
 /*
  * Writes the stanza to the session as it is (addresses are not changed), after
- * session_out was asked.  False when it could not be queued: the session's output
- * is past its bound and the session is being closed.
+ * session_out was asked; a handler there that takes it counts as written.  False
+ * when it could not be queued: the session has ended, or its output is past its
+ * bound and it is being closed.
  */
 JD_EXPORT bool jd_session_send(struct jd_session *session, struct jd_stanza *st);
 
@@ -90,7 +91,8 @@ JD_EXPORT void jd_send(struct jd_xml *x);
 JD_EXPORT struct jd_stanza *jd_built(struct jd_xml *x);
 /* Gives a stanza to the home of its `to`; takes a reference of its own. */
 JD_EXPORT void jd_route(struct jd_stanza *st);
-/* A second stanza with the same content, to be edited apart; the caller owns the reference. */
+/* A second stanza with the same content, to be edited apart, without origin and receipt; the
+ * caller owns the reference. */
 JD_EXPORT struct jd_stanza *jd_stanza_clone(struct jd_stanza *st);
 
 /* The stanza as text, edits included, as it would be stored; in the arena. */
@@ -115,7 +117,9 @@ JD_EXPORT void jd_bounce_error(struct jd_stanza *st, const struct jd_error *erro
  * Never wait for a stanza or for another home: send an IQ with a callback.
  */
 struct jd_call;
-JD_EXPORT void *jd_call_data(struct jd_call *call, size_t size); /* zeroed; in the stanza's arena */
+/* Zeroed, one per handler, in the stanza's arena; the size counts when first asked for. */
+JD_EXPORT void *jd_call_data(struct jd_call *call, size_t size);
+/* What is pending there is cancelled by jd_resume(): all that one waits for hangs on it. */
 JD_EXPORT struct jd_owner *jd_call_pending(struct jd_call *call);
 JD_EXPORT struct jd_stanza *jd_call_stanza(struct jd_call *call);
 JD_EXPORT void jd_resume(struct jd_call *call, enum jd_verdict verdict);
@@ -175,7 +179,8 @@ struct jd_iq {
 	struct jd_host *host;
 	struct jd_account *account; /* JD_TO_ACCOUNT: the addressed account; else NULL */
 	struct jd_session *session; /* the asking session if it belongs to that account (or, for
-				       JD_TO_HOST, to this server); NULL otherwise */
+				       JD_TO_HOST, to this server); NULL otherwise.
+				       It may have ended by the time of a later answer */
 	bool own;                   /* asked by a session of the addressed account itself */
 	struct jd_call *call;       /* for JD_WAIT */
 	void *data;                 /* the handler's, across JD_ASYNC; from the stanza's arena */
@@ -189,9 +194,12 @@ JD_EXPORT void jd_iq_ok(struct jd_iq *iq); /* an empty result */
 JD_EXPORT void jd_iq_fail(struct jd_iq *iq, enum jd_condition condition, const char *text);
 JD_EXPORT void jd_iq_error(struct jd_iq *iq, const struct jd_error *error);
 
-/* st is the answer (result or error); NULL: none came in time, or the address cannot be reached. */
+/* st is the answer: a result, or an error, which may be the server's own for an address that
+ * cannot be reached; NULL: none came in time. */
 typedef void (*jd_answer_fn)(void *arg, struct jd_stanza *st);
-/* Sends a get or set of ours and waits for its answer, at most `timeout`. The id is chosen here. */
+/* Sends a get or set of ours, from jd_stanza_new() with an address as `from` and JD_STR_NULL as
+ * id, and waits for its answer, at most `timeout`. -JD_ELIMIT: too many are waited for, or the
+ * stanza is too large; nothing was sent. */
 JD_EXPORT int jd_ask(struct jd_owner *owner, struct jd_xml *x, jd_usec timeout, jd_answer_fn fn,
 		     void *arg) JD_MUST_USE;
 
