@@ -67,9 +67,9 @@ static void test_text(void **state)
 	assert_string_equal(last, STAMP " error t n=-9223372036854775808 e=\"\"");
 	jd_log(JD_LOG_INFO, "t", jd_kv_cstr("a", "x\ny"), jd_kv_cstr("b", "q\"\\"),
 	       jd_kv_cstr("c", "\xff\xc3"), jd_kv_cstr("d", "b\xc3\xbc"), jd_kv_cstr("e", bom),
-	       jd_kv_cstr("f", "\xe2\x80\xae"), jd_kv_cstr("g", "\x1b[2J\xc2\x9b"));
+	       jd_kv_cstr("f", "\xe2\x80\xae\xd8\x9c"), jd_kv_cstr("g", "\x1b[2J\xc2\x9b"));
 	assert_string_equal(last, STAMP " info  t a=\"x\\x0ay\" b=\"q\\x22\\x5c\" c=\\xff\\xc3 "
-					"d=b\xc3\xbc e=\\xef\\xbb\\xbf f=\\xe2\\x80\\xae "
+					"d=b\xc3\xbc e=\\xef\\xbb\\xbf f=\\xe2\\x80\\xae\\xd8\\x9c "
 					"g=\"\\x1b[2J\\xc2\\x9b\"");
 }
 
