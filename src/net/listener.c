@@ -2,20 +2,14 @@
  *
  * Listening sockets, and accepting from them on every I/O thread.
  *
- * A listener has one or two sockets: "*" is one socket for IPv6 and IPv4 (on a
- * machine without IPv6 one for IPv4), "localhost" one for each loopback, on the
- * same port.
- *
  * When file descriptors run out, the peer that waits is accepted by means of a
  * spare descriptor and closed at once, and accepting pauses for a moment:
  * otherwise a level-triggered poll would spin on a queue that nobody can empty.
  */
 #include "net/listener_priv.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -24,17 +18,13 @@
 #include "net/conn_priv.h"
 
 #define DEFAULT_BACKLOG 1024
-#define SOCKETS_MAX     2
 /* Accepted per event; the rest may go to other threads. */
 #define ACCEPTS_AT_ONCE 8
 #define PAUSE           (500 * JD_USEC_PER_MSEC)
-#define PORT_TRIES      16
 
 struct listener {
 	struct listener_settings settings;
-	int fds[SOCKETS_MAX];
-	unsigned n_fds;
-	uint16_t port;
+	struct listen_sockets sockets;
 	struct io *io;
 	struct peer_table *peers;
 };
@@ -52,7 +42,7 @@ struct accepting {
 	struct listener *listener;
 	struct io_thread *t;
 	struct tls_store *tls;
-	struct socket_watch sockets[SOCKETS_MAX];
+	struct socket_watch sockets[LISTEN_SOCKETS];
 	struct timer pause;
 	int spare; /* a descriptor to be given up when there are no more */
 };
@@ -61,7 +51,7 @@ struct accepting {
 
 static void watch_all(struct accepting *a, unsigned interest)
 {
-	for (unsigned i = 0; i < a->listener->n_fds; i++)
+	for (unsigned i = 0; i < a->listener->sockets.n; i++)
 		watch_set(&a->sockets[i].watch, interest);
 }
 
@@ -168,7 +158,7 @@ static void accept_from(struct socket_watch *s, struct accepting *a, int fd)
 
 static void accepting_free(struct accepting *a)
 {
-	for (unsigned i = 0; i < a->listener->n_fds; i++)
+	for (unsigned i = 0; i < a->listener->sockets.n; i++)
 		watch_fini(&a->sockets[i].watch);
 	loop_timer_cancel(a->t->loop, &a->pause);
 	list_remove(&a->node);
@@ -234,8 +224,8 @@ static void start_on(struct io_thread *t, void *arg)
 	a->tls = h->tls ? tls_store_ref(h->tls) : NULL;
 	a->spare = open_spare();
 	list_append(&t->listening, &a->node);
-	for (unsigned i = 0; i < l->n_fds; i++)
-		accept_from(&a->sockets[i], a, l->fds[i]);
+	for (unsigned i = 0; i < l->sockets.n; i++)
+		accept_from(&a->sockets[i], a, l->sockets.fds[i]);
 	watch_all(a, LOOP_READ);
 }
 
@@ -260,10 +250,7 @@ static void stop_on(struct io_thread *t, void *arg)
 
 static void close_sockets(void *arg)
 {
-	struct listener *l = arg;
-
-	while (l->n_fds)
-		close(l->fds[--l->n_fds]);
+	listen_sockets_close(&((struct listener *)arg)->sockets);
 }
 
 void listener_start(struct listener *l, struct io *io, struct tls_store *tls)
@@ -290,7 +277,7 @@ void listener_free(struct listener *l)
 {
 	if (!l)
 		return;
-	close_sockets(l);
+	listen_sockets_close(&l->sockets);
 	peer_table_free(l->peers);
 	mem_free((char *)l->settings.name);
 	mem_free((char *)l->settings.address);
@@ -299,7 +286,7 @@ void listener_free(struct listener *l)
 
 uint16_t listener_port(const struct listener *l)
 {
-	return l->port;
+	return l->sockets.port;
 }
 
 const struct listener_settings *listener_settings(const struct listener *l)
@@ -307,115 +294,8 @@ const struct listener_settings *listener_settings(const struct listener *l)
 	return &l->settings;
 }
 
-/* -- opening ------------------------------------------------------------------------------------
+/* -- opening --------------------------------------------------------------------------------------
  */
-
-static socklen_t addr_len(const struct sockaddr_storage *addr)
-{
-	return addr->ss_family == AF_INET ? sizeof(struct sockaddr_in)
-					  : sizeof(struct sockaddr_in6);
-}
-
-static uint16_t port_of(int fd)
-{
-	struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
-	socklen_t len = sizeof(addr);
-
-	if (getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
-		return 0;
-	return ntohs(addr.ss_family == AF_INET ? ((struct sockaddr_in *)&addr)->sin_port
-					       : ((struct sockaddr_in6 *)&addr)->sin6_port);
-}
-
-/* A numeric address; false when it is none. */
-static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *ret_addr)
-{
-	struct sockaddr_storage addr = {.ss_family = AF_UNSPEC};
-	struct sockaddr_in *in = (struct sockaddr_in *)&addr;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&addr;
-
-	if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
-		in->sin_family = AF_INET;
-		in->sin_port = htons(port);
-	} else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-	} else {
-		return false;
-	}
-	*ret_addr = addr;
-	return true;
-}
-
-/* A bound and listening socket, or -errno. dual: IPv4 too. */
-static int open_socket(const struct sockaddr_storage *addr, bool dual, int backlog)
-{
-	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1, v6only = !dual, error;
-
-	if (fd < 0)
-		return -errno;
-	/* The last two are inherited by what is accepted. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    (addr->ss_family == AF_INET ||
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) == 0) &&
-	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0 &&
-	    bind(fd, (const struct sockaddr *)addr, addr_len(addr)) == 0 &&
-	    listen(fd, backlog) == 0)
-		return fd;
-	error = errno;
-	close(fd);
-	return -error;
-}
-
-/* There is no IPv6 on this machine, or it is switched off. */
-static bool no_ipv6(int error)
-{
-	return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL || error == -EPROTONOSUPPORT;
-}
-
-static int open_at(struct listener *l, const char *address, uint16_t port, bool dual)
-{
-	struct sockaddr_storage addr;
-	int fd;
-
-	JD_ASSERT(parse_address(address, port, &addr));
-	fd = open_socket(&addr, dual, l->settings.backlog ? l->settings.backlog : DEFAULT_BACKLOG);
-	if (fd < 0)
-		return fd;
-	l->fds[l->n_fds++] = fd;
-	return 0;
-}
-
-static int open_any(struct listener *l)
-{
-	int r = open_at(l, "::", l->settings.port, true);
-
-	return no_ipv6(r) ? open_at(l, "0.0.0.0", l->settings.port, false) : r;
-}
-
-/* The system may choose a port for IPv4 that IPv6 has in use: then it is asked again. */
-static int open_loopbacks(struct listener *l)
-{
-	int r = -EADDRINUSE;
-
-	for (int i = 0; i < (l->settings.port ? 1 : PORT_TRIES) && r == -EADDRINUSE; i++) {
-		close_sockets(l);
-		r = open_at(l, "127.0.0.1", l->settings.port, false);
-		if (r == 0)
-			r = open_at(l, "::1", port_of(l->fds[0]), false);
-	}
-	return no_ipv6(r) && l->n_fds ? 0 : r;
-}
-
-static int open_sockets(struct listener *l)
-{
-	if (strcmp(l->settings.address, "*") == 0)
-		return open_any(l);
-	if (strcmp(l->settings.address, "localhost") == 0)
-		return open_loopbacks(l);
-	return open_at(l, l->settings.address, l->settings.port, false);
-}
 
 static int explain(const struct listener_settings *set, int error, char *err, size_t err_size)
 {
@@ -435,12 +315,10 @@ static int explain(const struct listener_settings *set, int error, char *err, si
 int listener_open(const struct listener_settings *settings, struct listener **ret_listener,
 		  char *err, size_t err_size)
 {
-	struct sockaddr_storage addr;
 	struct listener *l;
 	int r;
 
-	if (strcmp(settings->address, "*") != 0 && strcmp(settings->address, "localhost") != 0 &&
-	    !parse_address(settings->address, 0, &addr)) {
+	if (!listen_address_ok(settings->address)) {
 		snprintf(err, err_size,
 			 "\"%s\" is no address: write \"*\", \"localhost\" or a numeric one",
 			 settings->address);
@@ -450,12 +328,15 @@ int listener_open(const struct listener_settings *settings, struct listener **re
 	l->settings = *settings;
 	l->settings.name = jd_strdup(jd_cstr(settings->name));
 	l->settings.address = jd_strdup(jd_cstr(settings->address));
-	r = open_sockets(l);
+	l->sockets = (struct listen_sockets){
+		.port = settings->port,
+		.backlog = settings->backlog ? settings->backlog : DEFAULT_BACKLOG,
+	};
+	r = listen_sockets_open(&l->sockets, settings->address);
 	if (r < 0) {
 		listener_free(l);
 		return explain(settings, -r, err, err_size);
 	}
-	l->port = port_of(l->fds[0]);
 	if (settings->max_per_address)
 		l->peers = peer_table_new(settings->max_per_address);
 	*ret_listener = l;

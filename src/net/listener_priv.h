@@ -11,6 +11,21 @@
 /* I/O thread: no more is accepted here. */
 void listener_stop_all(struct io_thread *t);
 
+#define LISTEN_SOCKETS 2
+
+struct listen_sockets {
+	int fds[LISTEN_SOCKETS];
+	unsigned n;
+	uint16_t port; /* what is wanted, 0: any; once open what it is */
+	int backlog;
+};
+
+/* "*", "localhost", or a numeric address. */
+bool listen_address_ok(const char *address);
+/* 0, or -errno with nothing open. The address is ok. */
+int listen_sockets_open(struct listen_sockets *s, const char *address);
+void listen_sockets_close(struct listen_sockets *s);
+
 /*
  * How many connections each peer address has at one listener, so that one
  * address cannot use them all up; an IPv6 peer counts with its whole /64.  An
