@@ -52,6 +52,7 @@ static void client_session_ends(struct client *c)
 {
 	struct jd_session *s = c->session;
 
+	c->ended = true;
 	if (!s)
 		return;
 	c->session = NULL;
@@ -83,7 +84,7 @@ static void on_account(void *arg, bool dropped)
 {
 	struct bind_wait *w = arg;
 
-	if (!dropped && !w->client->closed)
+	if (!dropped && !w->client->closed && !w->client->ended)
 		session_bind(w->client, w->ask, w->account);
 	account_unpin(w->account);
 	client_ask_done(w->client);

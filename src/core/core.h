@@ -229,6 +229,7 @@ struct client {
 	struct link *link;
 	unsigned asks; /* answers that will still come */
 	bool closed;   /* IO_CLOSED came */
+	bool ended;    /* C2S_END came: nothing is bound to it any more */
 	struct jd_session *session;
 };
 

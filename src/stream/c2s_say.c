@@ -131,7 +131,7 @@ void c2s_end_stream(struct c2s *c)
 	if (c->state == AT_CLOSED)
 		return;
 	/* If the ring is full, IO_CLOSED will tell. */
-	if (c->state == AT_BOUND && !c->end_told)
+	if ((c->state == AT_BOUND || c->state == AT_BINDING) && !c->end_told)
 		c->end_told = io_post(conn_link(c->conn), C2S_END, NULL, 0);
 	c2s_say_end(c);
 	c->state = AT_CLOSED;

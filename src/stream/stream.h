@@ -31,7 +31,8 @@ enum stream_msg {
 	C2S_AUTH_RESULT,    /* p: struct auth_result: what came of it, for counting and delays */
 	C2S_BIND,           /* p: struct bind_ask */
 	C2S_ELEMENT,        /* p: struct jd_wire; a stanza, or meta.flags has WIRE_NO_STANZA */
-	C2S_END, /* the stream of a session has ended, by either side; IO_CLOSED follows */
+	C2S_END, /* the stream of a session, or of one being bound, has ended, by either side;
+			       IO_CLOSED follows */
 };
 
 /* Strings stand behind the struct, in its own allocation (mem_free frees all). */

@@ -733,6 +733,28 @@ static void pass_seconds(struct world *w, unsigned seconds)
 	world_settle(w);
 }
 
+/* A stream that ends while it is being bound must not become a session. */
+static void test_ends_while_binding(void **state)
+{
+	struct client cl;
+	struct world w;
+
+	(void)state;
+	world_start(&w);
+	w.deaf = true;
+	client_connect(&w, &cl);
+	client_open(&cl);
+	client_send(&cl, AUTH("PLAIN", PLAIN_GOOD) HEADER_IN BIND("b1", ""));
+	world_told(&w, "AUTH PASSWORD user@localhost;");
+	world_answer(&w);
+	client_expect(&cl, SASL_EMPTY("success") HEADER_OUT FEATURES_AFTER);
+	world_told(&w, "GOOD user PLAIN;BIND user@localhost/ 7 id=b1 lang= tcp PLAIN;");
+	pass_seconds(&w, 31);
+	client_expect_end(&cl, ERROR_OUT("connection-timeout") END_OUT);
+	world_told(&w, "END;CLOSED;");
+	world_stop(&w);
+}
+
 static void test_deadline(void **state)
 {
 	struct client silent, slow, session;
@@ -831,6 +853,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_nonzas),
 		cmocka_unit_test(test_logic_ends_it),
+		cmocka_unit_test(test_ends_while_binding),
 		cmocka_unit_test(test_shutdown),
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_full_ring),
