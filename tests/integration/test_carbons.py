@@ -122,7 +122,7 @@ def test_nobody_enables_for_others(alice, bob):
 @pytest.mark.ours
 def test_bad_requests(alice):
     client = alice.ready()
-    for kind, what, to in (("get", "enable", None), ("set", "enabel", None),
+    for kind, what, to in (("get", "enable", None), ("set", "start", None),
                            ("set", "enable", alice.host), ("set", "private", None)):
         assert condition(switch(client, what, to, kind))[1] == "service-unavailable"
 
