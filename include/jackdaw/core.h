@@ -141,7 +141,8 @@ struct jd_stanza_event {
 	struct jd_stanza *st;
 	struct jd_call *call; /* filters only */
 	struct jd_host *host;
-	/* session_in: the sender's; account_in: the addressee's; host_in: NULL */
+	/* session_in, presence_out: the sender's; account_in: the addressee's; session_out: the
+	 * receiver's; host_in: NULL */
 	struct jd_account *account;
 	/* session_in: the sender; account_in: the session whose full JID is addressed, if it is
 	 * there; session_out: the receiver */

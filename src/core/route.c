@@ -54,6 +54,22 @@ static void home_full(struct jd_account *a, struct mailbox *m, struct jd_stanza 
 			    jd_kv_str("to", jd_jid_str(st->to)));
 }
 
+/* Presence of a local account, whoever of the server sends it on the account's behalf: not every
+ * such stanza has come through a filter. */
+static bool is_held_back(struct jd_stanza *st)
+{
+	struct jd_stanza_event ev = {.st = st};
+
+	if (st->kind != JD_PRESENCE || !st->from.local_len || jd_jid_bare_eq(st->from, st->to))
+		return false;
+	ev.host = host_find(jd_jid_domain(st->from));
+	if (!ev.host || !ev.host->chains[JD_HOOK_presence_out].count)
+		return false;
+	ev.account = account_peek(ev.host, jd_jid_local(st->from));
+	return ev.account && ev.account->state == ACCOUNT_READY &&
+	       hook_ask(ev.host, JD_HOOK_presence_out, &ev);
+}
+
 void jd_route(struct jd_stanza *st)
 {
 	struct jd_account *a = NULL;
@@ -61,7 +77,7 @@ void jd_route(struct jd_stanza *st)
 	struct jd_host *host;
 
 	ROLE_ASSERT(ROLE_LOGIC);
-	if (is_answer(st) && ask_answered(st))
+	if ((is_answer(st) && ask_answered(st)) || is_held_back(st))
 		return;
 	host = host_find(jd_jid_domain(st->to));
 	if (!host) {
