@@ -23,7 +23,7 @@ data_path = "{folder}/data"
 plugin_paths = {{}}
 log = {{ {{ levels = {{ min = "info" }}, to = "console" }} }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "version", "time",
-                     "websocket", "http", "presence", "message", "iq", "carbons" }}
+                     "websocket", "http", "presence", "message", "iq", "carbons", "blocklist" }}
 modules_disabled = {{ "s2s", "offline" }}
 authentication = "internal_plain"
 storage = "internal"

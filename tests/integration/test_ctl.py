@@ -65,7 +65,8 @@ def test_users(server, alice, account):
 
 def test_modules(server):
     names = {module["name"] for module in server.ctl_json("modules")["modules"]}
-    assert {"roster", "presence", "message", "disco", "ping", "version", "time", "carbons"} <= names
+    assert {"roster", "presence", "message", "disco", "ping", "version", "time", "carbons",
+            "blocking"} <= names
 
 
 def test_check(server):
