@@ -243,8 +243,8 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 
 static enum jd_verdict set_enabled(struct jd_instance *mi, struct jd_iq *iq, bool on)
 {
-	if (!iq->own) {
-		jd_iq_fail(iq, JD_NOT_ALLOWED, NULL);
+	if (!iq->own) { /* as if there were no such account */
+		jd_iq_fail(iq, JD_SERVICE_UNAVAILABLE, NULL);
 		return JD_DONE;
 	}
 	((struct state *)jd_session_data(mi, iq->session))->enabled = on;

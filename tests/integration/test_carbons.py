@@ -112,7 +112,7 @@ def test_nobody_enables_for_others(alice, bob):
     victim, offender = alice.ready(), bob.ready()
     other = alice.ready()
     for what in ("enable", "disable"):
-        assert condition(switch(offender, what, alice.jid)) == ("cancel", "not-allowed")
+        assert condition(switch(offender, what, alice.jid)) == ("cancel", "service-unavailable")
     offender.message(other.jid, "x")
     other.wait("message", from_=offender.jid)
     other.barrier(victim)
@@ -122,7 +122,7 @@ def test_nobody_enables_for_others(alice, bob):
 @pytest.mark.ours
 def test_bad_requests(alice):
     client = alice.ready()
-    for kind, what, to in (("get", "enable", None), ("set", "start", None),
+    for kind, what, to in (("get", "enable", None), ("set", "activate", None),
                            ("set", "enable", alice.host), ("set", "private", None)):
         assert condition(switch(client, what, to, kind))[1] == "service-unavailable"
 
