@@ -23,7 +23,8 @@ data_path = "{folder}/data"
 plugin_paths = {{}}
 log = {{ {{ levels = {{ min = "info" }}, to = "console" }} }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "version", "time",
-                     "websocket", "http", "presence", "message", "iq", "carbons", "blocklist" }}
+                     "websocket", "http", "presence", "message", "iq",
+                     "carbons", "blocklist", "private" }}
 modules_disabled = {{ "s2s", "offline" }}
 authentication = "internal_plain"
 storage = "internal"
