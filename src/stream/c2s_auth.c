@@ -34,12 +34,12 @@ static void post_result(struct c2s *c, bool good)
 
 	if (!name.len || (!good && sasl->condition == SASL_TEMPORARY_AUTH_FAILURE))
 		return;
-	r = mem_alloc(sizeof(*r) + sasl->host.len + name.len + sasl->peer.len);
+	r = mem_alloc(sizeof(*r) + sasl->env.host.len + name.len + sasl->env.peer.len);
 	at = (char *)(r + 1);
 	r->good = good;
-	r->host = str_place(&at, sasl->host);
+	r->host = str_place(&at, sasl->env.host);
 	r->name = str_place(&at, name);
-	r->peer = str_place(&at, sasl->peer);
+	r->peer = str_place(&at, sasl->env.peer);
 	r->mechanism = sasl_name(sasl->mechanism);
 	c2s_post(c, C2S_AUTH_RESULT, r);
 }
@@ -208,6 +208,7 @@ static void take_message(struct c2s *c, struct jd_el el, bool initial)
 static void on_auth(struct c2s *c, struct jd_el el)
 {
 	struct login *login = c->login;
+	struct sasl_env env;
 	enum sasl_mechanism m;
 
 	if (c->state != AT_FEATURES) {
@@ -215,10 +216,11 @@ static void on_auth(struct c2s *c, struct jd_el el)
 	} else if (!c2s_may_login(c)) {
 		fail(c, SASL_ENCRYPTION_REQUIRED);
 	} else if (sasl_find(jd_el_attr(el, "mechanism"), &m) < 0 ||
-		   !(login->settings->mechanisms & (1u << m))) {
+		   !(c2s_mechanisms(c) & (1u << m))) {
 		fail(c, SASL_INVALID_MECHANISM);
 	} else {
-		login->sasl = sasl_new(m, login->host->name, conn_peer(c->conn));
+		c2s_sasl_env(c, &env);
+		login->sasl = sasl_new(m, &env);
 		take_message(c, el, true);
 	}
 }

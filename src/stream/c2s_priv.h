@@ -137,6 +137,17 @@ const char *c2s_transport(const struct c2s *c);
 /* Passwords may be asked for. */
 bool c2s_may_login(const struct c2s *c);
 
+/* -- c2s_binding.c: what the stream is to a login ------------------------------------------------
+ */
+
+/* The data of a channel binding; 0: this stream has none of that type. */
+size_t c2s_binding(const struct c2s *c, enum sasl_binding type, uint8_t out[64]);
+void c2s_bindings(const struct c2s *c, struct sasl_bindings *ret_bindings);
+/* The mechanisms that this stream offers: bits of enum sasl_mechanism. */
+unsigned c2s_mechanisms(const struct c2s *c);
+/* For sasl_new(); `offered` is c2s_mechanisms(). */
+void c2s_sasl_env(const struct c2s *c, struct sasl_env *ret_env);
+
 /* -- c2s_say.c: what we say ------------------------------------------------------------------ */
 
 /* Text under construction. What goes in is ours, or bounded by a tag of a client. */

@@ -45,7 +45,7 @@ static void say_before(struct c2s *c, struct say *s)
 	if (!c->ws && conn_can_tls(c->conn))
 		say_starttls(s, !settings->allow_plaintext);
 	if (c2s_may_login(c))
-		say_mechanisms(s, settings->mechanisms);
+		say_mechanisms(s, c2s_mechanisms(c));
 	say_limits(s, &settings->before);
 }
 

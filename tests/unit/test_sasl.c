@@ -16,6 +16,8 @@
 #define HOST JD_STR("localhost")
 #define PEER JD_STR("192.0.2.1")
 
+static const struct sasl_env env = {.host = {"localhost", 9}, .peer = {"192.0.2.1", 9}};
+
 static void test_names(void **state)
 {
 	static const char *const none[] = {
@@ -74,7 +76,7 @@ static const struct plain_case cases[] = {
 
 static void check(const struct plain_case *c, size_t i)
 {
-	struct sasl *s = sasl_new(SASL_PLAIN, HOST, PEER);
+	struct sasl *s = sasl_new(SASL_PLAIN, &env);
 	enum sasl_step step = sasl_message(s, c->message);
 
 	if (step != (c->condition < 0 ? SASL_ASK : SASL_FAILURE))
@@ -108,7 +110,7 @@ static void test_long_fields(void **state)
 	/* 1023 bytes are the longest name and the longest password. */
 	for (size_t name = 1023; name <= 1024; name++) {
 		for (size_t password = 1023; password <= 1024; password++) {
-			struct sasl *s = sasl_new(SASL_PLAIN, HOST, PEER);
+			struct sasl *s = sasl_new(SASL_PLAIN, &env);
 			bool fits = name == 1023 && password == 1023;
 
 			text[0] = text[1 + name] = '\0';
@@ -137,7 +139,7 @@ static void test_plain_answers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < JD_ARRAY_SIZE(answers); i++) {
-		struct sasl *s = sasl_new(SASL_PLAIN, HOST, PEER);
+		struct sasl *s = sasl_new(SASL_PLAIN, &env);
 		struct auth_answer a = {.status = answers[i].status, .owner = answers[i].owner};
 
 		/* No initial response: an empty challenge. */

@@ -18,6 +18,8 @@
 #define HOST JD_STR("localhost")
 #define PEER JD_STR("192.0.2.1")
 
+static const struct sasl_env env = {.host = {"localhost", 9}, .peer = {"192.0.2.1", 9}};
+
 struct example {
 	enum sasl_mechanism mechanism;
 	enum crypto_hash hash;
@@ -60,7 +62,7 @@ static struct auth_answer answer_for(const struct example *e, const char *passwo
 /* Up to the server's first message; the client's is `first`. */
 static struct sasl *challenged(const struct example *e, const char *first, const char *password)
 {
-	struct sasl *s = sasl_new(e->mechanism, HOST, PEER);
+	struct sasl *s = sasl_new(e->mechanism, &env);
 	struct auth_answer a = answer_for(e, password);
 
 	scram_set_nonce(s, e->nonce);
@@ -95,7 +97,7 @@ static void test_examples(void **state)
 static void test_no_initial_response(void **state)
 {
 	const struct example *e = &examples[0];
-	struct sasl *s = sasl_new(e->mechanism, HOST, PEER);
+	struct sasl *s = sasl_new(e->mechanism, &env);
 
 	(void)state;
 	assert_int_equal(sasl_message(s, JD_STR_NULL), SASL_CHALLENGE);
@@ -119,7 +121,7 @@ static void test_wrong_password_and_nobody(void **state)
 
 		/* Even with keys that fit, owner 0 is nobody. */
 		nobody.owner = 0;
-		s = sasl_new(e->mechanism, HOST, PEER);
+		s = sasl_new(e->mechanism, &env);
 		scram_set_nonce(s, e->nonce);
 		assert_int_equal(sasl_message(s, jd_cstr(e->first)), SASL_ASK);
 		assert_int_equal(sasl_answer(s, &nobody), SASL_CHALLENGE);
@@ -139,7 +141,7 @@ static void test_answers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < JD_ARRAY_SIZE(cases); i++) {
-		struct sasl *s = sasl_new(SASL_SCRAM_SHA_1, HOST, PEER);
+		struct sasl *s = sasl_new(SASL_SCRAM_SHA_1, &env);
 		struct auth_answer a = {.status = cases[i].status};
 
 		assert_int_equal(sasl_message(s, jd_cstr(examples[0].first)), SASL_ASK);
@@ -155,7 +157,7 @@ static void test_own_nonces_differ(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		struct sasl *s = sasl_new(SASL_SCRAM_SHA_1, HOST, PEER);
+		struct sasl *s = sasl_new(SASL_SCRAM_SHA_1, &env);
 		struct auth_answer a = answer_for(&examples[0], "pencil");
 		const char *comma;
 
@@ -238,7 +240,7 @@ static void test_firsts(void **state)
 	(void)state;
 	for (size_t i = 0; i < JD_ARRAY_SIZE(firsts); i++) {
 		const struct first_case *c = &firsts[i];
-		struct sasl *s = sasl_new(SASL_SCRAM_SHA_256, HOST, PEER);
+		struct sasl *s = sasl_new(SASL_SCRAM_SHA_256, &env);
 		enum sasl_step step = sasl_message(s, jd_cstr(c->message));
 
 		if (step != (c->condition < 0 ? SASL_ASK : SASL_FAILURE))
@@ -251,7 +253,7 @@ static void test_firsts(void **state)
 	}
 	/* A NUL is no character of any message. */
 	for (size_t at = 0; at < 15; at++) {
-		struct sasl *s = sasl_new(SASL_SCRAM_SHA_1, HOST, PEER);
+		struct sasl *s = sasl_new(SASL_SCRAM_SHA_1, &env);
 		char text[] = "n,,n=user,r=abc";
 
 		text[at] = '\0';

@@ -53,15 +53,35 @@ const char *sasl_name(enum sasl_mechanism m)
 	return mechanisms[m].name;
 }
 
+static const char *const bindings[SASL_BINDING_COUNT] = {
+	[SASL_TLS_EXPORTER] = "tls-exporter",
+	[SASL_TLS_SERVER_END_POINT] = "tls-server-end-point",
+};
+
+const char *sasl_binding_name(enum sasl_binding b)
+{
+	return bindings[b];
+}
+
+int sasl_binding_find(struct jd_str name, enum sasl_binding *ret_binding)
+{
+	for (unsigned i = 0; i < SASL_BINDING_COUNT; i++) {
+		if (jd_str_is(name, bindings[i])) {
+			*ret_binding = (enum sasl_binding)i;
+			return 0;
+		}
+	}
+	return -JD_ENOENT;
+}
+
 /* -- an exchange -------------------------------------------------------------------- */
 
-struct sasl *sasl_new(enum sasl_mechanism mechanism, struct jd_str host, struct jd_str peer)
+struct sasl *sasl_new(enum sasl_mechanism mechanism, const struct sasl_env *env)
 {
 	struct sasl *s = mem_new(struct sasl);
 
 	s->mechanism = mechanism;
-	s->host = host;
-	s->peer = peer;
+	s->env = *env;
 	return s;
 }
 
@@ -136,23 +156,23 @@ bool sasl_authzid_is_own(const struct sasl *s, struct jd_str authzid)
 	if (jid_prep(authzid, out, &jid) < 0)
 		return false;
 	return jid.resource_len == 0 && jd_str_is(jd_jid_local(jid), s->name) &&
-	       jd_str_eq(jd_jid_domain(jid), s->host);
+	       jd_str_eq(jd_jid_domain(jid), s->env.host);
 }
 
 enum sasl_step sasl_make_ask(struct sasl *s, int what, enum crypto_hash hash,
 			     struct jd_str password)
 {
 	struct jd_str name = jd_cstr(s->name);
-	struct auth_ask *ask =
-		mem_alloc(sizeof(*ask) + s->host.len + name.len + password.len + s->peer.len);
+	struct auth_ask *ask = mem_alloc(sizeof(*ask) + s->env.host.len + name.len + password.len +
+					 s->env.peer.len);
 	char *at = (char *)(ask + 1);
 
 	ask->what = what;
 	ask->hash = hash;
-	ask->host = str_place(&at, s->host);
+	ask->host = str_place(&at, s->env.host);
 	ask->name = str_place(&at, name);
 	ask->password = str_place(&at, password);
-	ask->peer = str_place(&at, s->peer);
+	ask->peer = str_place(&at, s->env.peer);
 	s->ask = ask;
 	return SASL_ASK;
 }

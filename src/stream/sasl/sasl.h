@@ -31,6 +31,29 @@ enum sasl_condition {
 };
 const char *sasl_condition_name(enum sasl_condition c);
 
+/* Channel bindings (RFC 5056): what ties an exchange to the TLS session around it. */
+enum sasl_binding {
+	SASL_TLS_EXPORTER,         /* RFC 9266 */
+	SASL_TLS_SERVER_END_POINT, /* RFC 5929 */
+	SASL_BINDING_COUNT,
+};
+const char *sasl_binding_name(enum sasl_binding b);
+int sasl_binding_find(struct jd_str name, enum sasl_binding *ret_binding) JD_MUST_USE;
+
+/* The data of each type; len 0: this stream has none of it. */
+struct sasl_bindings {
+	size_t len[SASL_BINDING_COUNT];
+	uint8_t data[SASL_BINDING_COUNT][64];
+};
+
+/* What an exchange knows of the stream around it. */
+struct sasl_env {
+	struct jd_str host; /* the stream's, prepared; alive as long as the exchange */
+	struct jd_str peer;
+	struct sasl_bindings bindings;
+	unsigned offered; /* bits of enum sasl_mechanism: the list that the client was shown */
+};
+
 enum sasl_step {
 	SASL_CHALLENGE, /* out is to be sent; a response will come */
 	SASL_ASK,       /* ask is to be given to logic; sasl_answer() goes on */
@@ -40,8 +63,7 @@ enum sasl_step {
 
 struct sasl {
 	enum sasl_mechanism mechanism;
-	struct jd_str host; /* the stream's, prepared; alive as long as the exchange */
-	struct jd_str peer;
+	struct sasl_env env;
 	/* results */
 	enum sasl_condition condition;
 	struct auth_ask *ask; /* SASL_ASK: ownership goes to the caller */
@@ -57,7 +79,8 @@ struct sasl {
 int sasl_find(struct jd_str name, enum sasl_mechanism *ret_mechanism) JD_MUST_USE;
 const char *sasl_name(enum sasl_mechanism m);
 
-struct sasl *sasl_new(enum sasl_mechanism mechanism, struct jd_str host, struct jd_str peer);
+/* Copies env. */
+struct sasl *sasl_new(enum sasl_mechanism mechanism, const struct sasl_env *env);
 void sasl_free(struct sasl *s); /* wipes */
 
 /* A message of the client, decoded; initial.p == NULL: no initial response was given. */
