@@ -45,10 +45,10 @@ static const struct jd_option host_options[] = {
 	JD_OPT_TEXT("certificate", struct conf_host, certificate, NULL,
 		    "File with the certificate and its chain (PEM); without it there is no TLS."),
 	JD_OPT_TEXT("key", struct conf_host, key, NULL, "File with the private key (PEM)."),
-	JD_OPT_LIST(
-		"modules", struct conf_host, modules,
-		"roster presence message disco ping version time carbons blocking private vcard",
-		"What the host offers."),
+	JD_OPT_LIST("modules", struct conf_host, modules,
+		    "roster presence message disco ping version time carbons blocking private "
+		    "vcard last",
+		    "What the host offers."),
 	JD_OPT_END,
 };
 

@@ -24,7 +24,7 @@ plugin_paths = {{}}
 log = {{ {{ levels = {{ min = "info" }}, to = "console" }} }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "ping", "version", "time",
                      "websocket", "http", "presence", "message", "iq",
-                     "carbons", "blocklist", "private", "vcard" }}
+                     "carbons", "blocklist", "private", "vcard", "lastactivity" }}
 modules_disabled = {{ "s2s", "offline" }}
 authentication = "internal_plain"
 storage = "internal"
