@@ -35,6 +35,9 @@ enum jd_verdict {
 
 JD_EXPORT struct jd_str jd_host_name(const struct jd_host *host);
 JD_EXPORT struct jd_jid jd_host_jid(const struct jd_host *host);
+/* Whether the bare address of jid may administer the host (host NULL: the whole server, which
+ * includes every host). */
+JD_EXPORT bool jd_is_admin(const struct jd_host *host, struct jd_jid jid);
 
 /* -- accounts --------------------------------------------------------------------------------- */
 

@@ -29,6 +29,7 @@ struct conf_host {
 	const char *name;              /* prepared */
 	const char *certificate, *key; /* absolute paths; NULL: no TLS for it */
 	const char **modules;          /* ends with NULL; as in the file */
+	const char **admins;           /* ends with NULL; prepared bare addresses */
 	/* Instance data for each of modules: allocated by module->data_size, options filled in.
 	 * The instance takes it over and leaves NULL. Texts in it live as long as the conf. */
 	void **module_data;
@@ -64,6 +65,7 @@ struct conf {
 		jd_usec park_after;
 	} limits;
 	const char *module_dir, *schema_dir;
+	const char **admins;    /* of the whole server; as those of a host */
 	struct jd_arena *arena; /* holds all of it */
 };
 

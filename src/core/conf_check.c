@@ -94,6 +94,23 @@ static void check_paths(struct judge *j, const struct conf_node *top)
 			"most");
 }
 
+/* -- administrators -------------------------------------------------------------------- */
+
+/* Compared byte for byte later on, so they are kept as they are prepared. */
+static void check_admins(struct judge *j, int line, const char **admins)
+{
+	struct jd_jid jid;
+
+	for (size_t i = 0; admins[i]; i++) {
+		if (jd_jid_parse(j->arena, jd_cstr(admins[i]), &jid) < 0 || !jid.local_len ||
+		    jid.resource_len)
+			mistake(j, line, "'%s' in admins is not an address of the form user@host",
+				admins[i]);
+		else
+			admins[i] = jd_arena_str(j->arena, jd_jid_str(jid)).p;
+	}
+}
+
 /* -- certificates ---------------------------------------------------------------------- */
 
 static void check_file(struct judge *j, const struct judged_host *jh, const char *option,
@@ -215,8 +232,11 @@ void judge_all(struct judge *j, const struct conf_node *top)
 	check_paths(j, top);
 	check_mode(j, top);
 	j->conf->database.driver = drivers[j->conf->database.driver_number];
-	for (size_t i = 0; i < j->n_hosts; i++)
+	check_admins(j, node_line(top, "admins"), j->conf->admins);
+	for (size_t i = 0; i < j->n_hosts; i++) {
 		check_certificates(j, &j->hosts[i]);
+		check_admins(j, node_line(j->hosts[i].node, "admins"), j->hosts[i].host->admins);
+	}
 	for (size_t i = 0; i < j->conf->n_listens; i++)
 		check_listen(j, i);
 }

@@ -30,6 +30,8 @@ static const struct jd_option top_options[] = {
 		    "Folders of modules, separated by colons; JACKDAW_MODULE_DIR comes first."),
 	JD_OPT_TEXT("schema_dir", struct conf, schema_dir, JD_SCHEMA_DIR,
 		    "Folder of the database tables; JACKDAW_SCHEMA_DIR comes first."),
+	JD_OPT_LIST("admins", struct conf, admins, NULL,
+		    "Addresses (user@host) that may administer the whole server."),
 	JD_OPT_END,
 };
 
@@ -49,6 +51,8 @@ static const struct jd_option host_options[] = {
 		    "roster presence message disco ping version time carbons blocking private "
 		    "vcard last",
 		    "What the host offers."),
+	JD_OPT_LIST("admins", struct conf_host, admins, NULL,
+		    "Addresses (user@host) that may administer this host."),
 	JD_OPT_END,
 };
 

@@ -199,6 +199,10 @@ static const struct {
 	 "jackdaw.conf:4: host 'a.example' is there twice; the first one is in line 2\n"},
 	{HOST HOST,
 	 "jackdaw.conf:3: host 'a.example' is there twice; the first one is in line 2\n"},
+	{HOST "admins = {\"a@b.example\", \"b.example\"}\n",
+	 "jackdaw.conf:3: 'b.example' in admins is not an address of the form user@host\n"},
+	{"host \"a.example\" {\n modules = {}\n admins = {\"a@b/c\"}\n}\n",
+	 "jackdaw.conf:4: 'a@b/c' in admins is not an address of the form user@host\n"},
 	{"host \"a b\" { modules = {} }\n", "jackdaw.conf:2: 'a b' is not a domain name\n"},
 	{"host \"a.example\" {\n modules = {}\n certificate = \"a.crt\"\n}\n",
 	 "jackdaw.conf:2: host 'a.example' has a certificate but no key\n"},
@@ -332,7 +336,8 @@ static void test_values(void **state)
 {
 	struct conf *c =
 		load("# nothing\nhost \"M\xc3\xbcnchen.example\" {\n modules = {demo}\n"
-		     " certificate = a.crt key = \"a.key\"\n demo { count = 9 }\n}\n"
+		     " certificate = a.crt key = \"a.key\"\n demo { count = 9 }\n"
+		     " admins = {\"Anna@M\xc3\xbcnchen.example\"}\n}\n"
 		     "listen \"c2s\" { port = 0 }\nlisten \"https\" { address = \"::1\" }\n"
 		     "listen \"inner\" { kind = \"http\"\n port = 0 }\n"
 		     "demo { bytes = 2k count = 4\n wait = 90s greeting = 'hi'\n colour = blue\n"
@@ -343,6 +348,9 @@ static void test_values(void **state)
 	assert_non_null(c);
 	assert_string_equal(c->hosts[0].name, "m\xc3\xbcnchen.example");
 	assert_int_equal(c->hosts[0].certificate[0], '/');
+	assert_string_equal(c->hosts[0].admins[0], "anna@m\xc3\xbcnchen.example");
+	assert_null(c->hosts[0].admins[1]);
+	assert_null(c->admins[0]);
 	assert_int_equal(c->n_listens, 3);
 	assert_string_equal(c->listens[1].kind, "https");
 	assert_int_equal(c->listens[1].port, 5443);
