@@ -81,6 +81,7 @@ static void conn_end(struct conn *c)
 
 	list_remove(&c->dirty);
 	list_remove(&c->wheel);
+	conn_known(c);
 	if (c->proto)
 		c->proto->closed(c->p, why);
 	/* closed() may have tried to post. */
@@ -261,8 +262,11 @@ static void conn_settle(struct conn *c)
 		if (conn_readable(c) && c->tls)
 			conn_read(c);
 	}
-	if (c->eof && conn_readable(c))
+	if (c->eof && conn_readable(c)) {
+		if (c->proto && c->proto->ended)
+			c->proto->ended(c->p);
 		conn_close(c, CONN_PEER_CLOSED);
+	}
 	if (c->state == CONN_OPEN || c->state == CONN_CLOSING)
 		conn_flush(c);
 	if (c->state == CONN_CLOSING && !c->out)
@@ -353,14 +357,39 @@ static void name_peer(struct conn *c, const struct sockaddr_storage *peer)
 	c->peer_len = (uint8_t)strlen(c->peer);
 }
 
+void conn_known(struct conn *c)
+{
+	if (!list_linked(&c->stranger))
+		return;
+	list_remove(&c->stranger);
+	conn_thread(c)->n_strangers--;
+}
+
+/* A flood of connections that never log in must not keep out those that will: who has had
+ * the most time for it goes first. */
+static void make_room(struct io_thread *t)
+{
+	struct conn *oldest;
+
+	if (!t->io->max_strangers || t->n_strangers < t->io->max_strangers)
+		return;
+	oldest = container_of(t->strangers.next, struct conn, stranger);
+	jd_log_peer(JD_LOG_INFO, "too many connections that have not logged in",
+		    jd_kv_str("peer", conn_peer(oldest)));
+	conn_known(oldest);
+	conn_die(oldest, CONN_TIMEOUT);
+}
+
 struct conn *conn_new_from(struct io_thread *t, int fd, struct tls_store *tls, bool direct_tls,
 			   const struct sockaddr_storage *peer)
 {
-	struct link *link = t->stopping ? NULL : link_alloc(t);
+	struct link *link;
 	struct conn *c;
 	int on = 1;
 
 	ROLE_ASSERT(ROLE_IO);
+	make_room(t);
+	link = t->stopping ? NULL : link_alloc(t);
 	if (!link) {
 		close(fd);
 		return NULL;
@@ -378,6 +407,8 @@ struct conn *conn_new_from(struct io_thread *t, int fd, struct tls_store *tls, b
 	t->live++;
 	count_add(&t->counters.accepted, 1);
 	enter_wheel(c);
+	list_append(&t->strangers, &c->stranger);
+	t->n_strangers++;
 	conn_touch(c);
 	if (direct_tls) {
 		JD_ASSERT(tls);

@@ -52,6 +52,9 @@ struct conn_proto {
 	/* A CLOSE piece was met: say good-bye on the protocol level by conn_write(); the
 	 * connection flushes and closes afterwards. NULL: nothing to say. */
 	void (*goodbye)(void *p);
+	/* The peer sends no more: an end of file, not a reset. What it sent before has been handed
+	 * over; the connection is being closed. NULL: nothing to do. */
+	void (*ended)(void *p);
 	/* After io_post() had failed: there is room again. */
 	void (*space)(void *p);
 	/* The TLS handshake is done (also for direct TLS, before the first data). */
@@ -70,6 +73,9 @@ struct conn *conn_new(struct io_thread *t, int fd, struct tls_store *tls, bool d
 void conn_set_alpn(struct conn *c, enum tls_alpn alpn);
 
 void conn_set_proto(struct conn *c, const struct conn_proto *proto, void *p);
+
+/* The peer has logged in: this connection is not one of those that make room for newer ones. */
+void conn_known(struct conn *c);
 
 struct link *conn_link(struct conn *c);
 struct jd_str conn_peer(const struct conn *c); /* numeric address, without port */

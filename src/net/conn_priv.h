@@ -37,6 +37,7 @@ struct conn {
 	struct list dirty;
 	struct list wheel;
 	struct list starved;
+	struct list stranger;
 	struct piece *out, **out_end;
 	size_t out_off; /* bytes of the first piece that are gone */
 	size_t unsent;

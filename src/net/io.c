@@ -55,6 +55,7 @@ static void thread_init(struct io_thread *t)
 	t->notices_end = &t->notices;
 	list_init(&t->dirty);
 	list_init(&t->starved);
+	list_init(&t->strangers);
 	list_init(&t->listening);
 	for (size_t i = 0; i < IO_WHEEL; i++)
 		list_init(&t->wheel[i]);
@@ -302,6 +303,7 @@ struct io *io_start(const struct io_settings *settings, struct loop *logic, io_r
 	memset(io, 0, sizeof(*io));
 	io->logic = logic;
 	io->max_links = settings->max_links;
+	io->max_strangers = settings->max_strangers;
 	io->threaded = settings->threads > 0;
 	io->n_threads = n;
 	io->receive = receive;

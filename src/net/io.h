@@ -30,9 +30,11 @@ struct io_msg {
 };
 
 struct io_settings {
-	unsigned threads; /* 0: on the logic loop */
-	size_t max_links; /* per thread; connections beyond are accepted and closed */
-	size_t ring_size; /* inward entries; power of two; 0: 8192 */
+	unsigned threads;     /* 0: on the logic loop */
+	size_t max_links;     /* per thread; connections beyond are accepted and closed */
+	size_t max_strangers; /* connections per thread that nobody has called conn_known() for:
+				 past it the oldest is ended; 0: no bound */
+	size_t ring_size;     /* inward entries; power of two; 0: 8192 */
 };
 
 /* Called on the logic thread for every message, in the order of each thread's ring;

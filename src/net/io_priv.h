@@ -72,7 +72,9 @@ struct io_thread {
 	/* I/O thread: connections */
 	struct slab *conns;
 	size_t live;
-	struct list dirty;   /* to be flushed, read or ended at the end of the turn */
+	struct list dirty;     /* to be flushed, read or ended at the end of the turn */
+	struct list strangers; /* nobody has vouched for them; the oldest first */
+	size_t n_strangers;
 	struct list starved; /* stopped, because the inward ring was full */
 	struct list wheel[IO_WHEEL];
 	unsigned hand;
@@ -94,6 +96,7 @@ struct io_thread {
 struct io {
 	struct loop *logic;
 	size_t max_links;
+	size_t max_strangers;
 	bool threaded;
 	bool stopping;
 	unsigned n_threads;

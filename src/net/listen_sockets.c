@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "net/listener_priv.h"
@@ -52,20 +53,23 @@ static bool parse_address(const char *text, uint16_t port, struct sockaddr_stora
 }
 
 /* A bound and listening socket, or -errno. dual: IPv4 too. */
-static int open_socket(const struct sockaddr_storage *addr, bool dual, int backlog)
+static int open_socket(const struct listen_sockets *s, const struct sockaddr_storage *addr,
+		       bool dual)
 {
+	unsigned unacked = (unsigned)(s->unacked / JD_USEC_PER_MSEC);
 	int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1, v6only = !dual, error;
 
 	if (fd < 0)
 		return -errno;
-	/* The last two are inherited by what is accepted. */
+	/* Keep-alive and the time-out are inherited by what is accepted. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
 	    (addr->ss_family == AF_INET ||
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) == 0) &&
 	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0 &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, sizeof(unacked)) == 0 &&
 	    bind(fd, (const struct sockaddr *)addr, addr_len(addr)) == 0 &&
-	    listen(fd, backlog) == 0)
+	    listen(fd, s->backlog) == 0)
 		return fd;
 	error = errno;
 	close(fd);
@@ -84,7 +88,7 @@ static int open_at(struct listen_sockets *s, const char *address, uint16_t port,
 	int fd;
 
 	JD_ASSERT(parse_address(address, port, &addr));
-	fd = open_socket(&addr, dual, s->backlog);
+	fd = open_socket(s, &addr, dual);
 	if (fd < 0)
 		return fd;
 	s->fds[s->n++] = fd;

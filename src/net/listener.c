@@ -43,6 +43,7 @@ struct accepting {
 	struct io_thread *t;
 	struct tls_store *tls;
 	struct socket_watch sockets[LISTEN_SOCKETS];
+	struct proxied_queue proxied;
 	struct timer pause;
 	int spare; /* a descriptor to be given up when there are no more */
 };
@@ -93,7 +94,7 @@ static void welcome(struct accepting *a, int fd, const struct sockaddr_storage *
 	struct peer_slot *slot = NULL;
 	struct conn *c;
 
-	if (a->listener->peers) {
+	if (a->listener->peers && !proxy_net_has(set->uncounted, set->n_uncounted, peer)) {
 		slot = peer_enter(a->listener->peers, peer);
 		if (!slot) {
 			jd_log_peer(JD_LOG_INFO, "too many connections from one address",
@@ -115,6 +116,11 @@ static void welcome(struct accepting *a, int fd, const struct sockaddr_storage *
 	set->accepted(c, set->arg);
 }
 
+static void proxied_arrived(struct proxied_queue *q, int fd, const struct sockaddr_storage *source)
+{
+	welcome(container_of(q, struct accepting, proxied), fd, source);
+}
+
 /* False when there is nothing more to accept now. */
 static bool accept_one(struct accepting *a, int fd)
 {
@@ -123,7 +129,11 @@ static bool accept_one(struct accepting *a, int fd)
 	int peer_fd = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (peer_fd >= 0) {
-		welcome(a, peer_fd, &peer);
+		if (proxy_net_has(a->listener->settings.proxies, a->listener->settings.n_proxies,
+				  &peer))
+			proxied_add(&a->proxied, peer_fd, &peer);
+		else
+			welcome(a, peer_fd, &peer);
 		return true;
 	}
 	switch (errno) {
@@ -160,6 +170,7 @@ static void accepting_free(struct accepting *a)
 {
 	for (unsigned i = 0; i < a->listener->sockets.n; i++)
 		watch_fini(&a->sockets[i].watch);
+	proxied_fini(&a->proxied);
 	loop_timer_cancel(a->t->loop, &a->pause);
 	list_remove(&a->node);
 	if (a->spare >= 0)
@@ -223,6 +234,7 @@ static void start_on(struct io_thread *t, void *arg)
 	a->t = t;
 	a->tls = h->tls ? tls_store_ref(h->tls) : NULL;
 	a->spare = open_spare();
+	proxied_init(&a->proxied, a->t->loop, proxied_arrived);
 	list_append(&t->listening, &a->node);
 	for (unsigned i = 0; i < l->sockets.n; i++)
 		accept_from(&a->sockets[i], a, l->sockets.fds[i]);
@@ -281,6 +293,8 @@ void listener_free(struct listener *l)
 	peer_table_free(l->peers);
 	mem_free((char *)l->settings.name);
 	mem_free((char *)l->settings.address);
+	mem_free((void *)l->settings.uncounted);
+	mem_free((void *)l->settings.proxies);
 	mem_free(l);
 }
 
@@ -312,6 +326,17 @@ static int explain(const struct listener_settings *set, int error, char *err, si
 	return -JD_EIO;
 }
 
+static struct proxy_net *nets_copy(const struct proxy_net *nets, size_t n)
+{
+	struct proxy_net *copy = NULL;
+
+	if (n) {
+		copy = mem_alloc(n * sizeof(*copy));
+		memcpy(copy, nets, n * sizeof(*copy));
+	}
+	return copy;
+}
+
 int listener_open(const struct listener_settings *settings, struct listener **ret_listener,
 		  char *err, size_t err_size)
 {
@@ -328,7 +353,10 @@ int listener_open(const struct listener_settings *settings, struct listener **re
 	l->settings = *settings;
 	l->settings.name = jd_strdup(jd_cstr(settings->name));
 	l->settings.address = jd_strdup(jd_cstr(settings->address));
+	l->settings.uncounted = nets_copy(settings->uncounted, settings->n_uncounted);
+	l->settings.proxies = nets_copy(settings->proxies, settings->n_proxies);
 	l->sockets = (struct listen_sockets){
+		.unacked = settings->unacked,
 		.port = settings->port,
 		.backlog = settings->backlog ? settings->backlog : DEFAULT_BACKLOG,
 	};

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "net/conn.h"
+#include "net/proxy.h"
 
 struct listener;
 
@@ -19,6 +20,16 @@ struct listener_settings {
 	bool direct_tls;
 	enum tls_alpn alpn;
 	size_t max_per_address; /* connections of one peer address (/64 for IPv6); 0: no bound */
+	/* Whose connections are not counted for that; copied. */
+	const struct proxy_net *uncounted;
+	size_t n_uncounted;
+	/* Who must begin with a header of the PROXY protocol, and is from then on taken for whom
+	 * it names; copied. From others the header is garbage. */
+	const struct proxy_net *proxies;
+	size_t n_proxies;
+	/* A connection ends when the peer's machine has not confirmed for so long what it was
+	 * sent; 0: the system's own patience, many minutes. */
+	jd_usec unacked;
 	/* On the I/O thread: give the new connection its protocol. */
 	void (*accepted)(struct conn *c, void *arg);
 	void *arg;

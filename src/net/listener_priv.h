@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "net/listener.h"
+#include "rt/loop.h"
 
 /* I/O thread: no more is accepted here. */
 void listener_stop_all(struct io_thread *t);
@@ -18,6 +19,7 @@ struct listen_sockets {
 	unsigned n;
 	uint16_t port; /* what is wanted, 0: any; once open what it is */
 	int backlog;
+	jd_usec unacked;
 };
 
 /* "*", "localhost", or a numeric address. */
@@ -25,6 +27,25 @@ bool listen_address_ok(const char *address);
 /* 0, or -errno with nothing open. The address is ok. */
 int listen_sockets_open(struct listen_sockets *s, const char *address);
 void listen_sockets_close(struct listen_sockets *s);
+
+/* -- proxied.c: connections whose PROXY header has not come yet. I/O thread. ------------- */
+
+struct proxied_queue {
+	struct loop *loop;
+	struct list waiting; /* the oldest first */
+	size_t n;
+	struct timer deadline;
+	/* The header is read and nothing behind it; takes over fd. */
+	void (*arrived)(struct proxied_queue *q, int fd, const struct sockaddr_storage *source);
+};
+
+void proxied_init(struct proxied_queue *q, struct loop *loop,
+		  void (*arrived)(struct proxied_queue *, int, const struct sockaddr_storage *));
+void proxied_fini(struct proxied_queue *q);
+/* Takes over fd, a non-blocking socket. */
+void proxied_add(struct proxied_queue *q, int fd, const struct sockaddr_storage *proxy);
+
+/* -- peers.c ----------------------------------------------------------------------------- */
 
 /*
  * How many connections each peer address has at one listener, so that one

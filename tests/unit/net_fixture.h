@@ -59,7 +59,8 @@ struct echo {
 };
 
 /* What happened on I/O threads. */
-static _Atomic size_t echo_ticks, echo_secured, echo_closed, echo_said_goodbye, echo_refused;
+static _Atomic size_t echo_ticks, echo_secured, echo_closed, echo_said_goodbye, echo_refused,
+	echo_ended;
 
 static inline void echo_post(struct echo *e)
 {
@@ -147,6 +148,12 @@ static inline void echo_tick(void *p, jd_usec now)
 	echo_ticks++;
 }
 
+static inline void echo_ended_fn(void *p)
+{
+	(void)p;
+	echo_ended++;
+}
+
 static inline void echo_closed_fn(void *p, enum conn_why why)
 {
 	struct echo *e = p;
@@ -169,6 +176,7 @@ static const struct conn_proto echo_proto = {
 	.space = echo_space,
 	.secured = echo_secured_fn,
 	.tick = echo_tick,
+	.ended = echo_ended_fn,
 	.closed = echo_closed_fn,
 };
 
@@ -226,15 +234,21 @@ static inline void fx_receive(const struct io_msg *msg, void *arg)
 	mem_free(m);
 }
 
+static inline void fx_start_io(struct fx *f, const struct io_settings *settings)
+{
+	role_take(ROLE_LOGIC);
+	*f = (struct fx){.logic = loop_new("logic")};
+	echo_ticks = echo_secured = echo_closed = echo_said_goodbye = echo_refused = 0;
+	echo_ended = 0;
+	f->io = io_start(settings, f->logic, fx_receive, f);
+}
+
 static inline void fx_start_ring(struct fx *f, unsigned threads, size_t max_links, size_t ring)
 {
 	const struct io_settings settings = {
 		.threads = threads, .max_links = max_links, .ring_size = ring};
 
-	role_take(ROLE_LOGIC);
-	*f = (struct fx){.logic = loop_new("logic")};
-	echo_ticks = echo_secured = echo_closed = echo_said_goodbye = echo_refused = 0;
-	f->io = io_start(&settings, f->logic, fx_receive, f);
+	fx_start_io(f, &settings);
 }
 
 static inline void fx_start(struct fx *f, unsigned threads)

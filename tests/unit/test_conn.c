@@ -186,7 +186,34 @@ static void test_peer_closes(void **state)
 	fx_until(&f, f.closed == 1);
 	assert_int_equal(f.last_why, CONN_PEER_CLOSED);
 	assert_int_equal(f.bytes, 4);
+	assert_int_equal(echo_ended, 1);
 	close(fd);
+	fx_stop(&f);
+}
+
+/* Who has ended its side and reads nothing is told of at once, not when the flush is given up. */
+static void test_half_closed_unread(void **state)
+{
+	static char much[2000000];
+	struct piece *p;
+	struct link *link;
+	struct fx f;
+	int fd;
+
+	(void)state;
+	link = begin(&f, 0, &fd);
+	p = link_piece(0);
+	p->body = much;
+	p->body_len = sizeof(much);
+	assert_int_equal(link_send(link, p), 0);
+	write_all(fd, "last", 4);
+	shutdown(fd, SHUT_WR);
+	fx_until(&f, echo_ended == 1);
+	fx_until(&f, f.bytes == 4);
+	assert_int_equal(f.closed, 0);
+	close(fd);
+	fx_until(&f, f.closed == 1);
+	assert_int_equal(echo_ended, 1);
 	fx_stop(&f);
 }
 
@@ -440,12 +467,19 @@ static void test_times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_write),      cmocka_unit_test(test_many_pieces),
-		cmocka_unit_test(test_unsent_bound),   cmocka_unit_test(test_pause),
-		cmocka_unit_test(test_peer_closes),    cmocka_unit_test(test_close_flushes),
-		cmocka_unit_test(test_abort),          cmocka_unit_test(test_close_in_data),
-		cmocka_unit_test(test_reset),          cmocka_unit_test(test_tick),
-		cmocka_unit_test(test_flush_deadline), cmocka_unit_test(test_linger_deadline),
+		cmocka_unit_test(test_one_write),
+		cmocka_unit_test(test_many_pieces),
+		cmocka_unit_test(test_unsent_bound),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_peer_closes),
+		cmocka_unit_test(test_half_closed_unread),
+		cmocka_unit_test(test_close_flushes),
+		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_close_in_data),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_tick),
+		cmocka_unit_test(test_flush_deadline),
+		cmocka_unit_test(test_linger_deadline),
 		cmocka_unit_test(test_times),
 	};
 

@@ -174,6 +174,235 @@ static void test_share(void **state)
 		close(fds[i]);
 }
 
+/* -- the PROXY protocol ----------------------------------------------------------------- */
+
+static pthread_mutex_t peers_lock = PTHREAD_MUTEX_INITIALIZER;
+static char peers[512];
+
+static void accepted_named(struct conn *c, void *proto)
+{
+	struct jd_str peer = conn_peer(c);
+
+	pthread_mutex_lock(&peers_lock);
+	strncat(peers, peer.p, peer.len);
+	strcat(peers, " ");
+	pthread_mutex_unlock(&peers_lock);
+	echo_accepted(c, proto);
+}
+
+static struct listener *open_proxied(const char *proxy, size_t max, const char *uncounted)
+{
+	struct proxy_net proxies, free_of_count;
+	const struct listener_settings settings = {
+		.name = "proxied",
+		.address = "0.0.0.0",
+		.max_per_address = max,
+		.uncounted = &free_of_count,
+		.n_uncounted = uncounted != NULL,
+		.proxies = &proxies,
+		.n_proxies = 1,
+		.unacked = 60 * JD_USEC_PER_SEC,
+		.accepted = accepted_named,
+	};
+	struct listener *l = NULL;
+	char err[256] = "";
+
+	assert_int_equal(proxy_net_parse(proxy, &proxies), 0);
+	if (uncounted)
+		assert_int_equal(proxy_net_parse(uncounted, &free_of_count), 0);
+	assert_int_equal(listener_open(&settings, &l, err, sizeof(err)), 0);
+	peers[0] = '\0';
+	return l;
+}
+
+#define V2_LOCAL "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+
+/* An end of file, or a reset because of what was not read. */
+static void expect_hung_up(struct fx *f, int fd)
+{
+	char c;
+	ssize_t r;
+
+	alarm(60);
+	while ((r = recv(fd, &c, 1, MSG_DONTWAIT)) < 0 && errno == EAGAIN)
+		loop_turn(f->logic, false);
+	alarm(0);
+	assert_true(r <= 0);
+}
+
+/* The header, then what is echoed; NULL text: it is hung up. */
+static void proxied(struct fx *f, struct listener *l, const char *source, const char *header,
+		    size_t n, const char *text)
+{
+	int fd = dial_from(source, "127.0.0.1", listener_port(l));
+
+	write_all(fd, header, n);
+	if (text) {
+		write_all(fd, text, strlen(text));
+		fx_expect(f, fd, text);
+	} else {
+		expect_hung_up(f, fd);
+	}
+	close(fd);
+}
+
+static void test_proxied(void **state)
+{
+	static const char line[] = "PROXY TCP4 192.0.2.7 10.0.0.1 54321 5222\r\n";
+	struct listener *l;
+	struct fx f;
+	int fd;
+
+	(void)state;
+	for (unsigned threads = 0; threads <= 2; threads += 2) {
+		fx_start(&f, threads);
+		l = open_proxied("127.0.0.1", 0, NULL);
+		listener_start(l, f.io, NULL);
+		proxied(&f, l, "127.0.0.1", line, sizeof(line) - 1, "hello");
+		proxied(&f, l, "127.0.0.1", V2_LOCAL, sizeof(V2_LOCAL) - 1, "local");
+		/* Who is a proxy must say so, and nobody else may. */
+		proxied(&f, l, "127.0.0.1", "hello", 5, NULL);
+		proxied(&f, l, "127.0.0.2", "", 0, "PROXY UNKNOWN\r\n");
+		/* Byte by byte, with the rest right behind. */
+		fd = dial("127.0.0.1", listener_port(l));
+		for (size_t i = 0; i + 1 < sizeof(line); i++) {
+			write_all(fd, line + i, 1);
+			loop_turn(f.logic, false);
+		}
+		write_all(fd, "rest", 4);
+		fx_expect(&f, fd, "rest");
+		close(fd);
+		assert_string_equal(peers, "192.0.2.7 127.0.0.1 127.0.0.2 192.0.2.7 ");
+		/* One that never says anything is no hindrance for the end. */
+		fd = dial("127.0.0.1", listener_port(l));
+		fx_stop(&f);
+		listener_free(l);
+		close(fd);
+	}
+}
+
+/* The client's address has its share, not the proxy's. */
+static void test_proxied_share(void **state)
+{
+	static const char one[] = "PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n",
+			  other[] = "PROXY TCP4 192.0.2.8 10.0.0.1 1 2\r\n",
+			  spared[] = "PROXY TCP4 198.51.100.1 10.0.0.1 1 2\r\n";
+	struct listener *l;
+	struct fx f;
+	int fd;
+
+	(void)state;
+	fx_start(&f, 1);
+	l = open_proxied("127.0.0.0/8", 1, "198.51.100.0/24");
+	listener_start(l, f.io, NULL);
+	fd = dial("127.0.0.1", listener_port(l));
+	write_all(fd, one, sizeof(one) - 1);
+	write_all(fd, "x", 1);
+	fx_expect(&f, fd, "x");
+	proxied(&f, l, "127.0.0.1", one, sizeof(one) - 1, NULL);
+	proxied(&f, l, "127.0.0.1", other, sizeof(other) - 1, "y");
+	close(fd);
+	fd = dial("127.0.0.1", listener_port(l));
+	write_all(fd, spared, sizeof(spared) - 1);
+	write_all(fd, "x", 1);
+	fx_expect(&f, fd, "x");
+	proxied(&f, l, "127.0.0.1", spared, sizeof(spared) - 1, "z");
+	close(fd);
+	fx_stop(&f);
+	listener_free(l);
+}
+
+#define T0 (1000 * JD_USEC_PER_SEC)
+
+static void test_proxied_deadline(void **state)
+{
+	struct listener *l;
+	struct fx f;
+	int fd;
+	char c;
+
+	(void)state;
+	clock_fake(T0, T0);
+	fx_start(&f, 0);
+	l = open_proxied("127.0.0.1", 0, NULL);
+	listener_start(l, f.io, NULL);
+	fd = dial("127.0.0.1", listener_port(l));
+	for (int i = 0; i < 4; i++) {
+		write_all(fd, "PROX" + i, 1);
+		for (int k = 0; k < 10; k++)
+			loop_turn(f.logic, false);
+		clock_fake_advance(JD_USEC_PER_SEC);
+	}
+	assert_int_equal(recv(fd, &c, 1, MSG_DONTWAIT), -1);
+	clock_fake_advance(2 * JD_USEC_PER_SEC);
+	fx_expect_eof(&f, fd);
+	close(fd);
+	assert_int_equal(f.hellos, 0);
+	fx_stop(&f);
+	listener_free(l);
+	clock_fake_stop();
+}
+
+/* -- who has not logged in ------------------------------------------------------------------ */
+
+static struct conn *conns[8];
+static size_t n_conns;
+
+static void accepted_kept(struct conn *c, void *proto)
+{
+	conns[n_conns++] = c;
+	echo_accepted(c, proto);
+}
+
+/* The oldest stranger makes room; somebody known never does. */
+static void test_strangers(void **state)
+{
+	const struct io_settings io = {.max_links = 100, .max_strangers = 2};
+	const struct listener_settings settings = {
+		.name = "x", .address = "127.0.0.1", .accepted = accepted_kept};
+	struct listener *l;
+	int fds[5];
+	char err[256];
+	struct fx f;
+
+	(void)state;
+	n_conns = 0;
+	fx_start_io(&f, &io);
+	assert_int_equal(listener_open(&settings, &l, err, sizeof(err)), 0);
+	listener_start(l, f.io, NULL);
+	for (int i = 0; i < 5; i++) {
+		fds[i] = dial("127.0.0.1", listener_port(l));
+		write_all(fds[i], "x", 1);
+		fx_expect(&f, fds[i], "x");
+		if (i == 0) {
+			conn_known(conns[0]);
+			conn_known(conns[0]);
+		}
+	}
+	/* 1 and 2 went, 0 is known, 3 and 4 are the youngest. */
+	fx_expect_eof(&f, fds[1]);
+	fx_expect_eof(&f, fds[2]);
+	for (int i = 0; i < 5; i++) {
+		if (i == 1 || i == 2)
+			continue;
+		write_all(fds[i], "y", 1);
+		fx_expect(&f, fds[i], "y");
+	}
+	close(fds[3]);
+	fx_until(&f, f.closed == 3);
+	fds[3] = dial("127.0.0.1", listener_port(l));
+	write_all(fds[3], "z", 1);
+	fx_expect(&f, fds[3], "z");
+	write_all(fds[4], "z", 1);
+	fx_expect(&f, fds[4], "z");
+	fx_stop(&f);
+	listener_free(l);
+	for (int i = 0; i < 5; i++)
+		close(fds[i]);
+}
+
+/* -- stopping, many, full ---------------------------------------------------------------------- */
+
 static void stopped(void *arg)
 {
 	*(bool *)arg = true;
@@ -260,8 +489,6 @@ static void test_full_table(void **state)
 	fx_stop(&f);
 	listener_free(l);
 }
-
-#define T0 (1000 * JD_USEC_PER_SEC)
 
 /* No descriptor is left: the one that knocks is sent away, and a moment later all is well. */
 static void test_no_descriptors(void **state)
@@ -359,10 +586,18 @@ static void test_new_certificates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),      cmocka_unit_test(test_sentences),
-		cmocka_unit_test(test_share),          cmocka_unit_test(test_stop),
-		cmocka_unit_test(test_many),           cmocka_unit_test(test_full_table),
-		cmocka_unit_test(test_no_descriptors), cmocka_unit_test(test_new_certificates),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_stop),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_full_table),
+		cmocka_unit_test(test_no_descriptors),
+		cmocka_unit_test(test_new_certificates),
+		cmocka_unit_test(test_proxied),
+		cmocka_unit_test(test_proxied_share),
+		cmocka_unit_test(test_proxied_deadline),
+		cmocka_unit_test(test_strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
