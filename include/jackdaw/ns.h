@@ -20,6 +20,7 @@
 #define JD_NS_STANZA_ERRORS "urn:ietf:params:xml:ns:xmpp-stanzas"
 #define JD_NS_TLS           "urn:ietf:params:xml:ns:xmpp-tls"
 #define JD_NS_SASL          "urn:ietf:params:xml:ns:xmpp-sasl"
+#define JD_NS_SASL_CB       "urn:xmpp:sasl-cb:0"
 #define JD_NS_BIND          "urn:ietf:params:xml:ns:xmpp-bind"
 #define JD_NS_SESSION       "urn:ietf:params:xml:ns:xmpp-session"
 #define JD_NS_FRAMING       "urn:ietf:params:xml:ns:xmpp-framing"

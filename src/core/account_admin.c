@@ -90,7 +90,7 @@ struct change {
 	char *name;
 	char *password;
 	bool create, force;
-	unsigned iterations;
+	unsigned iterations, hashes;
 	struct key_row rows[CRYPTO_HASH_COUNT];
 	uint64_t number;
 	account_done_fn done;
@@ -105,6 +105,7 @@ static struct change *change_new(struct jd_host *host, struct jd_jid jid, accoun
 	c->host = host;
 	c->name = jd_strdup(jd_jid_local(jid));
 	c->iterations = server.scram_iterations;
+	c->hashes = server.scram_hashes;
 	c->done = done;
 	c->arg = arg;
 	owner_init(&c->owner);
@@ -156,6 +157,8 @@ static void derive_work(struct worker_job *job)
 	for (int h = 0; h < CRYPTO_HASH_COUNT; h++) {
 		struct key_row *row = &c->rows[h];
 
+		if (!(c->hashes & (1u << h)))
+			continue;
 		crypto_random(row->salt, sizeof(row->salt));
 		scram_derive((enum crypto_hash)h, jd_cstr(c->password), row->salt,
 			     sizeof(row->salt), c->iterations, &row->keys);
@@ -197,8 +200,10 @@ static void derive_done(struct worker_job *job)
 				      jd_int((int64_t)clock_real())));
 	else
 		jd_unit_add(unit, &drop_keys, who);
-	for (int h = 0; h < CRYPTO_HASH_COUNT; h++)
-		add_keys(unit, c, h);
+	for (int h = 0; h < CRYPTO_HASH_COUNT; h++) {
+		if (c->hashes & (1u << h))
+			add_keys(unit, c, h);
+	}
 	if (jd_unit_submit(unit, &c->owner, on_written, c) < 0)
 		change_end(c, -JD_EDB);
 }

@@ -21,9 +21,19 @@ static uint8_t secret[SECRET_LEN];
 static struct jd_stmt find_keys = {
 	.name = "core.find_keys",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key"
+	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key, c.hash"
 	       " FROM account a JOIN credential c ON c.owner = a.owner AND c.hash = $3"
 	       " WHERE a.host = $1 AND a.name = $2",
+};
+
+/* Of several keys those of hash $3, else the longest. */
+static struct jd_stmt find_some_keys = {
+	.name = "core.find_some_keys",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key, c.hash"
+	       " FROM account a JOIN credential c ON c.owner = a.owner"
+	       " WHERE a.host = $1 AND a.name = $2"
+	       " ORDER BY CASE WHEN c.hash = $3 THEN 0 ELSE 1 END, c.hash DESC LIMIT 1",
 };
 
 static struct jd_stmt make_secret = {
@@ -45,12 +55,22 @@ struct question {
 	struct client *client;
 	struct auth_ask *ask;
 	struct auth_answer *answer;
+	enum crypto_hash hash; /* of the keys */
 	bool right;
 };
 
+/* A password is checked with keys that every account should have. */
 static enum crypto_hash asked_hash(const struct auth_ask *ask)
 {
-	return ask->what == AUTH_KEYS ? ask->hash : CRYPTO_SHA256;
+	static const enum crypto_hash usual[] = {CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA1};
+
+	if (ask->what == AUTH_KEYS)
+		return ask->hash;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(usual); i++) {
+		if (server.scram_hashes & (1u << usual[i]))
+			return usual[i];
+	}
+	return CRYPTO_SHA256;
 }
 
 static void question_end(struct question *q)
@@ -82,11 +102,18 @@ static void fake_keys(const struct auth_ask *ask, struct auth_answer *answer)
 	crypto_random(answer->server_key, sizeof(answer->server_key));
 }
 
-static int real_keys(const struct jd_rows *rows, size_t digest, struct auth_answer *answer)
+static int real_keys(struct question *q, const struct jd_rows *rows)
 {
+	struct auth_answer *answer = q->answer;
 	struct jd_str salt = jd_row_str(rows, 0, 1), stored = jd_row_str(rows, 0, 3),
 		      key = jd_row_str(rows, 0, 4);
+	int64_t hash = jd_row_int(rows, 0, 5);
+	size_t digest;
 
+	if (hash < 0 || hash >= CRYPTO_HASH_COUNT)
+		return -JD_EDB;
+	q->hash = (enum crypto_hash)hash;
+	digest = crypto_digest_size(q->hash);
 	if (!salt.len || salt.len > AUTH_SALT_MAX || stored.len != digest || key.len != digest)
 		return -JD_EDB;
 	answer->owner = (uint64_t)jd_row_int(rows, 0, 0);
@@ -105,10 +132,9 @@ static void check_work(struct worker_job *job)
 	struct question *q = (struct question *)job;
 	struct scram_keys keys;
 
-	scram_derive(CRYPTO_SHA256, q->ask->password, q->answer->salt, q->answer->salt_len,
+	scram_derive(q->hash, q->ask->password, q->answer->salt, q->answer->salt_len,
 		     q->answer->iterations, &keys);
-	q->right =
-		crypto_equal(keys.stored, q->answer->stored_key, crypto_digest_size(CRYPTO_SHA256));
+	q->right = crypto_equal(keys.stored, q->answer->stored_key, crypto_digest_size(q->hash));
 	crypto_wipe(&keys, sizeof(keys));
 }
 
@@ -133,9 +159,8 @@ static void check_password(struct question *q)
 static void on_keys(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct question *q = arg;
-	size_t digest = crypto_digest_size(asked_hash(q->ask));
 
-	if (status != JD_DB_OK || (jd_rows_count(rows) && real_keys(rows, digest, q->answer) < 0)) {
+	if (status != JD_DB_OK || (jd_rows_count(rows) && real_keys(q, rows) < 0)) {
 		q->answer->status = AUTH_TEMPORARY;
 		question_end(q);
 		return;
@@ -152,15 +177,18 @@ static void on_keys(void *arg, enum jd_db_status status, const struct jd_rows *r
 void auth_ask(struct client *c, struct auth_ask *ask)
 {
 	struct question *q = mem_new(struct question);
+	enum crypto_hash hash = asked_hash(ask);
 	struct jd_params params =
-		JD_PARAMS(jd_text(ask->host), jd_text(ask->name), jd_int((int64_t)asked_hash(ask)));
+		JD_PARAMS(jd_text(ask->host), jd_text(ask->name), jd_int((int64_t)hash));
 
 	q->client = c;
 	q->ask = ask;
+	q->hash = hash;
 	q->answer = mem_new(struct auth_answer);
 	owner_init(&q->owner);
 	c->asks++;
-	if (jd_db_query(&q->owner, &find_keys, params, on_keys, q) < 0)
+	if (jd_db_query(&q->owner, ask->what == AUTH_KEYS ? &find_keys : &find_some_keys, params,
+			on_keys, q) < 0)
 		on_keys(q, JD_DB_FAILED, NULL);
 }
 

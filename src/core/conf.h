@@ -57,6 +57,7 @@ struct conf {
 		bool allow_plaintext;
 		int64_t scram_iterations;
 		const char **mechanisms;
+		const char **scram_hashes;
 		jd_usec login_deadline;
 		int64_t max_failures;
 	} auth;

@@ -225,12 +225,22 @@ static void check_listen(struct judge *j, size_t i)
 	}
 }
 
+/* A password that leaves no keys can never be right. */
+static void check_hashes(struct judge *j, const struct conf_node *top)
+{
+	const struct conf_node *hashes = section_option(top, "auth", "scram_hashes");
+
+	if (hashes && hashes->n_values == 0)
+		mistake(j, hashes->line, "'scram_hashes' in auth must name at least one hash");
+}
+
 void judge_all(struct judge *j, const struct conf_node *top)
 {
 	static const char *const drivers[] = {"sqlite"};
 
 	check_paths(j, top);
 	check_mode(j, top);
+	check_hashes(j, top);
 	j->conf->database.driver = drivers[j->conf->database.driver_number];
 	check_admins(j, node_line(top, "admins"), j->conf->admins);
 	for (size_t i = 0; i < j->n_hosts; i++) {

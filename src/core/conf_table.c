@@ -15,7 +15,17 @@ static const char *const levels[] = {"error", "warning", "notice", "info", "debu
 static const char *const formats[] = {"text", "json", NULL};
 static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", NULL};
 static const char *const drivers[] = {"sqlite", NULL};
-static const char *const mechanisms[] = {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL};
+static const char *const mechanisms[] = {
+	"SCRAM-SHA-512-PLUS",
+	"SCRAM-SHA-256-PLUS",
+	"SCRAM-SHA-1-PLUS",
+	"SCRAM-SHA-512",
+	"SCRAM-SHA-256",
+	"SCRAM-SHA-1",
+	"PLAIN",
+	NULL,
+};
+static const char *const hashes[] = {"SHA-1", "SHA-256", "SHA-512", NULL};
 
 static const struct jd_option top_options[] = {
 	JD_OPT_TEXT("run_dir", struct conf, run_dir, JD_RUN_DIR,
@@ -89,7 +99,12 @@ static const struct jd_option auth_options[] = {
 	JD_OPT_INT("scram_iterations", struct conf, auth.scram_iterations, "10000", 4096, 10000000,
 		   "Rounds of PBKDF2 for new passwords."),
 	{JD_OPTION_LIST, "mechanisms", offsetof(struct conf, auth.mechanisms),
-	 "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN", 0, 0, mechanisms, "SASL mechanisms that are offered."},
+	 "SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 SCRAM-SHA-256 "
+	 "SCRAM-SHA-1 PLAIN",
+	 0, 0, mechanisms, "SASL mechanisms that are offered, as far as a stream can have them."},
+	{JD_OPTION_LIST, "scram_hashes", offsetof(struct conf, auth.scram_hashes),
+	 "SHA-1 SHA-256 SHA-512", 0, 0, hashes,
+	 "Hashes for which new passwords get SCRAM keys; no mechanism of another one is offered."},
 	JD_OPT_TIME("login_deadline", struct conf, auth.login_deadline, "30s", 1 * SEC, 600 * SEC,
 		    "From the connection to the bound session, whatever is sent meanwhile."),
 	JD_OPT_INT("max_failures", struct conf, auth.max_failures, "5", 1, 100,

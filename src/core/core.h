@@ -363,7 +363,8 @@ struct server {
 	size_t n_sessions, n_accounts;
 	uint64_t stanzas_in, stanzas_out, next_session;
 	unsigned scram_iterations;
-	jd_usec started; /* since the epoch */
+	unsigned scram_hashes; /* bits of enum crypto_hash: keys are derived for these */
+	jd_usec started;       /* since the epoch */
 	bool stopping;
 };
 

@@ -116,6 +116,7 @@ static int start_core(void)
 	if (e)
 		return fail(e, "the core did not start");
 	server.scram_iterations = (unsigned)conf->auth.scram_iterations;
+	server.scram_hashes = net_hash_bits(conf);
 	for (size_t i = 0; i < conf->n_hosts; i++)
 		host_add(conf->hosts[i].name, &conf->hosts[i]);
 	return 0;

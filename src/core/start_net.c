@@ -106,6 +106,22 @@ static unsigned mechanism_bits(const char *const *names)
 	return bits;
 }
 
+unsigned net_hash_bits(const struct conf *conf)
+{
+	static const char *const names[CRYPTO_HASH_COUNT] = {
+		[CRYPTO_SHA1] = "SHA-1",
+		[CRYPTO_SHA256] = "SHA-256",
+		[CRYPTO_SHA512] = "SHA-512",
+	};
+	unsigned bits = 0;
+
+	for (const char **name = conf->auth.scram_hashes; *name; name++) {
+		for (unsigned h = 0; h < CRYPTO_HASH_COUNT; h++)
+			bits |= strcmp(*name, names[h]) == 0 ? 1u << h : 0;
+	}
+	return bits;
+}
+
 static struct stream_settings *settings_new(const struct conf *conf)
 {
 	struct settings *st = mem_new(struct settings);
@@ -114,7 +130,8 @@ static struct stream_settings *settings_new(const struct conf *conf)
 	shared_init(&s->shared, settings_release);
 	settings_hosts(st);
 	s->allow_plaintext = conf->auth.allow_plaintext;
-	s->mechanisms = mechanism_bits(conf->auth.mechanisms);
+	s->mechanisms =
+		mechanism_bits(conf->auth.mechanisms) & ~sasl_without_hashes(net_hash_bits(conf));
 	s->before = scan_limits_before;
 	s->before.stanza_bytes = (size_t)conf->limits.stanza_bytes_before_login;
 	s->after = scan_limits_after;

@@ -32,7 +32,15 @@ void c2s_bindings(const struct c2s *c, struct sasl_bindings *ret_bindings)
 
 unsigned c2s_mechanisms(const struct c2s *c)
 {
-	return c->login->settings->mechanisms;
+	unsigned bits = c->login->settings->mechanisms;
+	struct sasl_bindings b;
+
+	c2s_bindings(c, &b);
+	for (unsigned i = 0; i < SASL_BINDING_COUNT; i++) {
+		if (b.len[i])
+			return bits;
+	}
+	return bits & ~SASL_PLUS_BITS;
 }
 
 void c2s_sasl_env(const struct c2s *c, struct sasl_env *ret_env)

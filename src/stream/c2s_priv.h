@@ -162,6 +162,10 @@ void say_uint(struct say *s, uint64_t n);
 /* ` name='value'`, escaped; nothing when value.p is NULL. */
 void say_attr(struct say *s, const char *name, struct jd_str value);
 void say_base64(struct say *s, const void *data, size_t n);
+/* <mechanism/>s of those bits, the best first (features.c). */
+void say_mechanism_names(struct say *s, unsigned bits);
+/* <sasl-channel-binding/>, if there is any (features.c). */
+void say_bindings(struct c2s *c, struct say *s);
 /* One frame, or so many bytes; s is wiped and freed. */
 void say_done(struct c2s *c, struct say *s);
 void c2s_say(struct c2s *c, const char *text);

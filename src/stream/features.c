@@ -12,22 +12,57 @@ static void say_starttls(struct say *s, bool required)
 	say_str(s, required ? "><required/></starttls>" : "/>");
 }
 
-/* The strongest first. */
-static void say_mechanisms(struct say *s, unsigned allowed)
+/* The strongest first: clients of old take the first that they know. */
+void say_mechanism_names(struct say *s, unsigned bits)
 {
-	static const enum sasl_mechanism order[] = {SASL_SCRAM_SHA_256, SASL_SCRAM_SHA_1,
-						    SASL_PLAIN};
+	static const enum sasl_mechanism order[] = {
+		SASL_SCRAM_SHA_512_PLUS,
+		SASL_SCRAM_SHA_256_PLUS,
+		SASL_SCRAM_SHA_1_PLUS,
+		SASL_SCRAM_SHA_512,
+		SASL_SCRAM_SHA_256,
+		SASL_SCRAM_SHA_1,
+		SASL_PLAIN,
+	};
 
 	_Static_assert(JD_ARRAY_SIZE(order) == SASL_MECHANISM_COUNT, "all mechanisms have a place");
-	say_str(s, "<mechanisms xmlns='" JD_NS_SASL "'>");
 	for (size_t i = 0; i < JD_ARRAY_SIZE(order); i++) {
-		if (!(allowed & (1u << order[i])))
+		if (!(bits & (1u << order[i])))
 			continue;
 		say_str(s, "<mechanism>");
 		say_str(s, sasl_name(order[i]));
 		say_str(s, "</mechanism>");
 	}
+}
+
+/* XEP-0440; what TLS gives to this stream. */
+void say_bindings(struct c2s *c, struct say *s)
+{
+	struct sasl_bindings b;
+	bool any = false;
+
+	/* A list of bindings that no mechanism can use would look like an attack. */
+	if (!(c2s_mechanisms(c) & SASL_PLUS_BITS))
+		return;
+	c2s_bindings(c, &b);
+	for (unsigned i = 0; i < SASL_BINDING_COUNT; i++) {
+		if (!b.len[i])
+			continue;
+		say_str(s, any ? "" : "<sasl-channel-binding xmlns='" JD_NS_SASL_CB "'>");
+		say_str(s, "<channel-binding");
+		say_attr(s, "type", jd_cstr(sasl_binding_name((enum sasl_binding)i)));
+		say_str(s, "/>");
+		any = true;
+	}
+	say_str(s, any ? "</sasl-channel-binding>" : "");
+}
+
+static void say_mechanisms(struct c2s *c, struct say *s)
+{
+	say_str(s, "<mechanisms xmlns='" JD_NS_SASL "'>");
+	say_mechanism_names(s, c2s_mechanisms(c));
 	say_str(s, "</mechanisms>");
+	say_bindings(c, s);
 }
 
 /* XEP-0478 */
@@ -45,7 +80,7 @@ static void say_before(struct c2s *c, struct say *s)
 	if (!c->ws && conn_can_tls(c->conn))
 		say_starttls(s, !settings->allow_plaintext);
 	if (c2s_may_login(c))
-		say_mechanisms(s, c2s_mechanisms(c));
+		say_mechanisms(c, s);
 	say_limits(s, &settings->before);
 }
 

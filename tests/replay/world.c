@@ -301,6 +301,7 @@ void world_start(const struct world_settings *settings)
 	server.loop = loop_new("replay");
 	JD_ASSERT(core_init() == 0);
 	server.scram_iterations = 4096;
+	server.scram_hashes = (1u << CRYPTO_HASH_COUNT) - 1;
 	for (size_t i = 0; i < conf->n_hosts; i++)
 		host_add(conf->hosts[i].name, &conf->hosts[i]);
 	open_db();

@@ -42,9 +42,11 @@
 	"</stream:error>"
 #define LIMITS_BEFORE                                                                              \
 	"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>"
+#define MECHANISMS_INSIDE                                                                          \
+	"<mechanism>SCRAM-SHA-512</mechanism><mechanism>SCRAM-SHA-256</mechanism>"                 \
+	"<mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism>"
 #define MECHANISMS                                                                                 \
-	"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-256"            \
-	"</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms>"
+	"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" MECHANISMS_INSIDE "</mechanisms>"
 #define FEATURES_BEFORE "<stream:features>" MECHANISMS LIMITS_BEFORE "</stream:features>"
 #define FEATURES_INSIDE                                                                            \
 	"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"                                         \
@@ -148,11 +150,11 @@ static inline void world_bind(struct world *w, struct link *link)
 
 static inline void on_auth_ask(struct world *w, struct auth_ask *ask)
 {
+	static const char *const hashes[] = {"SHA-1", "SHA-256", "SHA-512"};
+
 	world_note(w, "AUTH %s %.*s@%.*s;",
-		   ask->what == AUTH_PASSWORD ? "PASSWORD"
-		   : ask->hash == CRYPTO_SHA1 ? "SHA-1"
-					      : "SHA-256",
-		   JD_FMT(ask->name), JD_FMT(ask->host));
+		   ask->what == AUTH_PASSWORD ? "PASSWORD" : hashes[ask->hash], JD_FMT(ask->name),
+		   JD_FMT(ask->host));
 	assert_true(jd_str_is(ask->peer, "local"));
 	w->ask = ask;
 	if (!w->deaf)

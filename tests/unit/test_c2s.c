@@ -16,6 +16,7 @@
 static const char *const hash_names[] = {
 	[CRYPTO_SHA1] = "SCRAM-SHA-1",
 	[CRYPTO_SHA256] = "SCRAM-SHA-256",
+	[CRYPTO_SHA512] = "SCRAM-SHA-512",
 };
 
 struct scram_client {
@@ -78,7 +79,7 @@ static void scram_respond(struct client *cl, struct scram_client *sc, const char
 	decode_body(cl, "challenge", challenge);
 	assert_memory_equal(challenge, "r=nonce", 7);
 	comma = strchr(challenge, ',');
-	assert_string_equal(comma, ",s=c3Nzc3Nzc3Nzc3Nzc3Nzcw==,i=16");
+	assert_memory_equal(comma, ",s=c3Nzc3Nzc3Nzc3Nzc3Nzcw==,i=16,h=", 35);
 	(void)snprintf(without, sizeof(without), "c=biws,%.*s", (int)(comma - challenge),
 		       challenge);
 	(void)snprintf(sc->auth, sizeof(sc->auth), "n=%s,r=nonce,%s,%s", user, challenge, without);
@@ -131,8 +132,9 @@ static void test_login(void **state)
 	(void)state;
 	world_start(&w);
 	for (int bytewise = 0; bytewise <= 1; bytewise++) {
-		for (int hash = CRYPTO_SHA1; hash <= CRYPTO_SHA256; hash++) {
+		for (int hash = CRYPTO_SHA1; hash <= CRYPTO_SHA512; hash++) {
 			struct scram_client sc = {.hash = (enum crypto_hash)hash};
+			char told[128];
 
 			client_connect(&w, &cl);
 			cl.bytewise = bytewise;
@@ -140,10 +142,9 @@ static void test_login(void **state)
 			scram_start(&cl, &sc, "user");
 			scram_respond(&cl, &sc, "user", "pencil");
 			scram_check(&cl, &sc);
-			world_told(&w, hash == CRYPTO_SHA1
-					       ? "AUTH SHA-1 user@localhost;GOOD user SCRAM-SHA-1;"
-					       : "AUTH SHA-256 user@localhost;GOOD user "
-						 "SCRAM-SHA-256;");
+			(void)snprintf(told, sizeof(told), "AUTH %s user@localhost;GOOD user %s;",
+				       hash_names[hash] + 6, hash_names[hash]);
+			world_told(&w, told);
 			whole_session(&w, &cl);
 		}
 		client_connect(&w, &cl);

@@ -18,6 +18,14 @@
 	"</starttls>" LIMITS_BEFORE "</stream:features>"
 #define OFFERED "<stream:features>" STARTTLS MECHANISMS LIMITS_BEFORE "</stream:features>"
 
+#define FEATURES_SECURE                                                                            \
+	"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"                   \
+	"<mechanism>SCRAM-SHA-512-PLUS</mechanism><mechanism>SCRAM-SHA-256-PLUS</mechanism>"       \
+	"<mechanism>SCRAM-SHA-1-PLUS</mechanism>" MECHANISMS_INSIDE "</mechanisms>"                \
+	"<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>"                                        \
+	"<channel-binding type='tls-exporter'/><channel-binding type='tls-server-end-point'/>"     \
+	"</sasl-channel-binding>" LIMITS_BEFORE "</stream:features>"
+
 static char dir[] = "jackdaw-c2s-XXXXXX";
 static char cert_file[64], key_file[64];
 static struct tls_store *store;
@@ -136,7 +144,7 @@ static void secure_login(struct secure *s)
 	struct world *w = s->cl.w;
 
 	secure_send(s, HEADER_IN);
-	secure_expect(s, HEADER_OUT FEATURES_BEFORE);
+	secure_expect(s, HEADER_OUT FEATURES_SECURE);
 	secure_send(s, AUTH("PLAIN", PLAIN_GOOD) HEADER_IN BIND("b1", ""));
 	secure_expect(s, SASL_EMPTY("success") HEADER_OUT FEATURES_AFTER "<bound/>");
 	secure_send(s, "<presence/>");
@@ -212,7 +220,7 @@ static void test_offered(void **state)
 	client_expect(&s.cl, HEADER_OUT OFFERED PROCEED);
 	shake(&s);
 	secure_send(&s, HEADER_IN);
-	secure_expect(&s, HEADER_OUT FEATURES_BEFORE);
+	secure_expect(&s, HEADER_OUT FEATURES_SECURE);
 	/* Once is enough. */
 	secure_send(&s, STARTTLS);
 	secure_expect(&s, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" END_OUT);
@@ -260,12 +268,131 @@ static void test_garbage(void **state)
 	world_stop(&w);
 }
 
+/* -- channel binding ------------------------------------------------------------------------ */
+
+/* What the client itself has of its session. */
+static size_t client_binding(struct secure *s, bool exporter, uint8_t out[64])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	X509 *cert;
+	unsigned n = 32;
+
+	if (exporter) {
+		assert_int_equal(SSL_export_keying_material(s->ssl, out, 32, label,
+							    sizeof(label) - 1, (const uint8_t *)"",
+							    0, 1),
+				 1);
+		return n;
+	}
+	cert = SSL_get1_peer_certificate(s->ssl);
+	assert_int_equal(X509_digest(cert, EVP_sha256(), out, &n), 1);
+	X509_free(cert);
+	return n;
+}
+
+static void secure_sasl(struct secure *s, const char *open, const char *name, const void *data,
+			size_t n)
+{
+	char out[2048], body[1024];
+	size_t len = base64_encode(data, n, body);
+
+	snprintf(out, sizeof(out), "<%s xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>%.*s</%s>", open,
+		 (int)len, body, name);
+	secure_send(s, out);
+}
+
+/* What comes in one piece. */
+static void secure_read(struct secure *s, char *buf, size_t size)
+{
+	int r;
+
+	alarm(60);
+	do {
+		world_turn(s->cl.w);
+		r = SSL_read(s->ssl, buf, (int)size - 1);
+	} while (r <= 0);
+	alarm(0);
+	buf[r] = '\0';
+}
+
+/* The text of the next challenge. */
+static void secure_challenge(struct secure *s, char out[1024])
+{
+	char buf[4096];
+	const char *from, *to;
+	size_t n;
+
+	secure_read(s, buf, sizeof(buf));
+	from = strchr(buf, '>') + 1;
+	to = strstr(buf, "</challenge>");
+	assert_true(to != NULL);
+	assert_int_equal(base64_decode((struct jd_str){from, (size_t)(to - from)}, out, 1023, &n),
+			 0);
+	out[n] = '\0';
+}
+
+/* SCRAM-SHA-256-PLUS, complete; the data of the binding can be another's. */
+static void login_plus(struct secure *s, bool exporter, bool spoil)
+{
+	const char *gs2 = exporter ? "p=tls-exporter,," : "p=tls-server-end-point,,";
+	char first[128], challenge[1024], without[512], auth[2048], final[1024], text[256];
+	uint8_t cbind[128], salted[64], key[64], stored[64], sign[64];
+	size_t n = strlen(gs2), len;
+	const char *comma;
+
+	snprintf(first, sizeof(first), "%sn=user,r=nonce", gs2);
+	secure_sasl(s, "auth mechanism='SCRAM-SHA-256-PLUS'", "auth", first, strlen(first));
+	secure_challenge(s, challenge);
+	memcpy(cbind, gs2, n);
+	n += client_binding(s, exporter, cbind + n);
+	cbind[n - 1] ^= spoil;
+	comma = strchr(challenge, ',');
+	len = base64_encode(cbind, n, text);
+	snprintf(without, sizeof(without), "c=%.*s,%.*s", (int)len, text, (int)(comma - challenge),
+		 challenge);
+	snprintf(auth, sizeof(auth), "n=user,r=nonce,%s,%s", challenge, without);
+	crypto_pbkdf2(CRYPTO_SHA256, JD_STR("pencil"), "ssssssssssssssss", 16, ITERATIONS, salted);
+	crypto_hmac(CRYPTO_SHA256, salted, 32, "Client Key", 10, key);
+	crypto_digest(CRYPTO_SHA256, key, 32, stored);
+	crypto_hmac(CRYPTO_SHA256, stored, 32, auth, strlen(auth), sign);
+	for (size_t i = 0; i < 32; i++)
+		key[i] ^= sign[i];
+	len = base64_encode(key, 32, text);
+	snprintf(final, sizeof(final), "%s,p=%.*s", without, (int)len, text);
+	secure_sasl(s, "response", "response", final, strlen(final));
+	secure_read(s, text, sizeof(text));
+	assert_non_null(strstr(text, spoil ? "<not-authorized/></failure>" : "</success>"));
+}
+
+static void test_plus(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct world w;
+		struct secure s;
+
+		world_with_tls(&w, false);
+		client_connect_to(&w, &s.cl, store, c2s_accepted, NULL);
+		client_send(&s.cl, HEADER_IN STARTTLS);
+		client_expect(&s.cl, HEADER_OUT REQUIRED PROCEED);
+		shake(&s);
+		secure_send(&s, HEADER_IN);
+		secure_expect(&s, HEADER_OUT FEATURES_SECURE);
+		login_plus(&s, i & 1, i & 2);
+		secure_cut(&s);
+		world_told(
+			&w,
+			i & 2 ? "AUTH SHA-256 user@localhost;BAD user SCRAM-SHA-256-PLUS;CLOSED;"
+			      : "AUTH SHA-256 user@localhost;GOOD user SCRAM-SHA-256-PLUS;CLOSED;");
+		world_stop(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_starttls),
-		cmocka_unit_test(test_offered),
-		cmocka_unit_test(test_direct_tls),
+		cmocka_unit_test(test_starttls),   cmocka_unit_test(test_offered),
+		cmocka_unit_test(test_direct_tls), cmocka_unit_test(test_plus),
 		cmocka_unit_test(test_garbage),
 	};
 

@@ -171,8 +171,14 @@ static const struct {
 	 "jackdaw.conf:4: 'level' in log must be error, warning, notice, info or debug, not "
 	 "'loud'\n"},
 	{HOST "auth { mechanisms = {\"PLAIN\", \"LOGIN\"} }\n",
-	 "jackdaw.conf:3: 'mechanisms' in auth must be a list of SCRAM-SHA-256, SCRAM-SHA-1 or "
+	 "jackdaw.conf:3: 'mechanisms' in auth must be a list of SCRAM-SHA-512-PLUS, "
+	 "SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1 or "
 	 "PLAIN\n"},
+	{HOST "auth { scram_hashes = {\"MD5\"} }\n",
+	 "jackdaw.conf:3: 'scram_hashes' in auth must be a list of SHA-1, SHA-256 or SHA-512, "
+	 "not 'MD5'\n"},
+	{HOST "auth { scram_hashes = {} }\n",
+	 "jackdaw.conf: 'scram_hashes' in auth must name at least one hash\n"},
 	{HOST "limits { stanza_bytes = 5x }\n",
 	 "jackdaw.conf:3: 'stanza_bytes' in limits must be a size from 10000 to 16M (such as 4096, "
 	 "64k, 1M), not '5x'\n"},
@@ -324,7 +330,8 @@ static void test_defaults(void **state)
 	assert_int_equal(c->limits.stanza_bytes, 1 << 20);
 	assert_int_equal(c->limits.body_chars, 99999);
 	assert_int_equal(c->auth.login_deadline, 30 * JD_USEC_PER_SEC);
-	assert_string_equal(c->auth.mechanisms[0], "SCRAM-SHA-256");
+	assert_string_equal(c->auth.mechanisms[0], "SCRAM-SHA-512-PLUS");
+	assert_string_equal(c->auth.scram_hashes[2], "SHA-512");
 	assert_string_equal(c->database.driver, "sqlite");
 	snprintf(want, sizeof(want), "%s/jackdaw.db", dir);
 	assert_string_equal(c->database.path, want);

@@ -352,6 +352,229 @@ static void test_gs2_headers(void **state)
 	}
 }
 
+/* -- channel binding ------------------------------------------------------------------------ */
+
+static const struct sasl_env bound = {
+	.host = {"localhost", 9},
+	.peer = {"192.0.2.1", 9},
+	.bindings = {.len = {32, 20},
+		     .data = {"0123456789abcdefghijklmnopqrstuv", "the hash of the cert"}},
+	.offered = (1u << SASL_MECHANISM_COUNT) - 1,
+};
+
+#define EXPORTER  "p=tls-exporter,,"
+#define END_POINT "p=tls-server-end-point,,"
+
+struct bound_case {
+	enum sasl_mechanism mechanism;
+	const char *gs2;
+	const char *data; /* behind the header in c= */
+	int condition;    /* of the first message; -1: of the final one, -2: a login */
+};
+
+static const struct bound_case bounds[] = {
+	{SASL_SCRAM_SHA_1_PLUS, EXPORTER, "0123456789abcdefghijklmnopqrstuv", -2},
+	{SASL_SCRAM_SHA_256_PLUS, EXPORTER, "0123456789abcdefghijklmnopqrstuv", -2},
+	{SASL_SCRAM_SHA_512_PLUS, EXPORTER, "0123456789abcdefghijklmnopqrstuv", -2},
+	{SASL_SCRAM_SHA_256_PLUS, END_POINT, "the hash of the cert", -2},
+	{SASL_SCRAM_SHA_256_PLUS, "p=tls-exporter,a=user@localhost,",
+	 "0123456789abcdefghijklmnopqrstuv", -2},
+	{SASL_SCRAM_SHA_512, "n,,", "", -2},
+	{SASL_SCRAM_SHA_256, "n,,", "", -2},
+	/* Another session's data, the other type's, a part of it, more of it, none. */
+	{SASL_SCRAM_SHA_256_PLUS, EXPORTER, "0123456789abcdefghijklmnopqrstu!", -1},
+	{SASL_SCRAM_SHA_256_PLUS, EXPORTER, "the hash of the cert", -1},
+	{SASL_SCRAM_SHA_256_PLUS, EXPORTER, "0123456789abcdefghijklmnopqrstu", -1},
+	{SASL_SCRAM_SHA_256_PLUS, EXPORTER, "0123456789abcdefghijklmnopqrstuvw", -1},
+	{SASL_SCRAM_SHA_256_PLUS, EXPORTER, "", -1},
+	{SASL_SCRAM_SHA_256, "n,,", "0123456789abcdefghijklmnopqrstuv", -1},
+	/* The client could, and was made to believe that we can't. */
+	{SASL_SCRAM_SHA_256, "y,,", "", SASL_NOT_AUTHORIZED},
+	{SASL_SCRAM_SHA_1, "y,,", "", SASL_NOT_AUTHORIZED},
+	/* The mechanism says one thing and the header another. */
+	{SASL_SCRAM_SHA_256_PLUS, "n,,", "", SASL_MALFORMED_REQUEST},
+	{SASL_SCRAM_SHA_256_PLUS, "y,,", "", SASL_MALFORMED_REQUEST},
+	{SASL_SCRAM_SHA_256, EXPORTER, "", SASL_MALFORMED_REQUEST},
+	/* Types that don't exist here. */
+	{SASL_SCRAM_SHA_256_PLUS, "p=tls-unique,,", "", SASL_MALFORMED_REQUEST},
+	{SASL_SCRAM_SHA_256_PLUS, "p=TLS-EXPORTER,,", "", SASL_MALFORMED_REQUEST},
+	{SASL_SCRAM_SHA_256_PLUS, "p=,,", "", SASL_MALFORMED_REQUEST},
+	{SASL_SCRAM_SHA_256_PLUS, "p,,", "", SASL_MALFORMED_REQUEST},
+	{SASL_SCRAM_SHA_256_PLUS, "p=tls-exporter", "", SASL_MALFORMED_REQUEST},
+};
+
+static enum crypto_hash hash_of(enum sasl_mechanism m)
+{
+	if (m == SASL_SCRAM_SHA_1 || m == SASL_SCRAM_SHA_1_PLUS)
+		return CRYPTO_SHA1;
+	return m == SASL_SCRAM_SHA_512 || m == SASL_SCRAM_SHA_512_PLUS ? CRYPTO_SHA512
+								       : CRYPTO_SHA256;
+}
+
+/* A client's final message; auth: everything before it, joined. */
+static void write_final(enum crypto_hash hash, const struct auth_answer *a, const char *auth,
+			struct jd_str cbind, struct jd_str nonce, char *out, size_t size)
+{
+	uint8_t salted[CRYPTO_MAX_DIGEST], key[CRYPTO_MAX_DIGEST], sign[CRYPTO_MAX_DIGEST];
+	char text[BASE64_LEN(256)], message[2048];
+	size_t n = crypto_digest_size(hash), len;
+
+	len = base64_encode(cbind.p, cbind.len, text);
+	len = (size_t)snprintf(out, size, "c=%.*s,r=%.*s", (int)len, text, JD_FMT(nonce));
+	len = (size_t)snprintf(message, sizeof(message), "%s,%s", auth, out);
+	assert_true(len < sizeof(message));
+	crypto_pbkdf2(hash, JD_STR("pencil"), a->salt, a->salt_len, a->iterations, salted);
+	crypto_hmac(hash, salted, n, "Client Key", 10, key);
+	crypto_hmac(hash, a->stored_key, n, message, len, sign);
+	for (size_t i = 0; i < n; i++)
+		key[i] ^= sign[i];
+	len = base64_encode(key, n, text);
+	snprintf(out + strlen(out), size - strlen(out), ",p=%.*s", (int)len, text);
+}
+
+static void check_bound(const struct bound_case *c, const struct sasl_env *e)
+{
+	struct example like = {.hash = hash_of(c->mechanism), .salt = "QSXCR+Q6sek8bf92"};
+	struct auth_answer a = answer_for(&like, "pencil");
+	struct sasl *s = sasl_new(c->mechanism, e);
+	char first[256], auth[1024], final[1024], cbind[256];
+	struct jd_str nonce;
+	enum sasl_step step;
+
+	snprintf(first, sizeof(first), "%sn=user,r=abc", c->gs2);
+	step = sasl_message(s, jd_cstr(first));
+	if (c->condition >= 0) {
+		if (step != SASL_FAILURE || (int)s->condition != c->condition)
+			fail_msg("%s %s: step %d", sasl_name(c->mechanism), c->gs2, step);
+		sasl_free(s);
+		return;
+	}
+	assert_int_equal(step, SASL_ASK);
+	assert_int_equal(s->ask->hash, like.hash);
+	assert_int_equal(sasl_answer(s, &a), SASL_CHALLENGE);
+	nonce = (struct jd_str){s->out + 2,
+				(size_t)((char *)memchr(s->out, ',', s->out_len) - s->out - 2)};
+	snprintf(auth, sizeof(auth), "n=user,r=abc,%.*s", (int)s->out_len, s->out);
+	snprintf(cbind, sizeof(cbind), "%s%s", c->gs2, c->data);
+	write_final(like.hash, &a, auth, jd_cstr(cbind), nonce, final, sizeof(final));
+	step = sasl_message(s, jd_cstr(final));
+	if (step != (c->condition == -2 ? SASL_SUCCESS : SASL_FAILURE))
+		fail_msg("%s %s %s: step %d", sasl_name(c->mechanism), c->gs2, c->data, step);
+	assert_int_equal(s->owner, c->condition == -2 ? 7 : 0);
+	sasl_free(s);
+}
+
+static void test_binding(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(bounds); i++)
+		check_bound(&bounds[i], &bound);
+}
+
+/* What the stream has none of can't be bound to; "y" is right where no -PLUS was offered. */
+static void test_binding_absent(void **state)
+{
+	struct sasl_env old = bound, plain = env;
+	struct bound_case exporter = {SASL_SCRAM_SHA_1_PLUS, EXPORTER, "", SASL_MALFORMED_REQUEST};
+	struct bound_case end_point = {SASL_SCRAM_SHA_1_PLUS, END_POINT, "the hash of the cert",
+				       -2};
+	struct bound_case could = {SASL_SCRAM_SHA_256, "y,,", "", -2};
+
+	(void)state;
+	old.bindings.len[SASL_TLS_EXPORTER] = 0;
+	check_bound(&exporter, &old);
+	check_bound(&end_point, &old);
+	plain.offered = bound.offered & ~SASL_PLUS_BITS;
+	check_bound(&could, &plain);
+	plain.offered = 0;
+	check_bound(&could, &plain);
+}
+
+/* c= that repeats another gs2 header than the first message's. */
+static void test_other_header(void **state)
+{
+	static const char *const others[] = {"y,,", "n,a=user@localhost,", EXPORTER, "n,", "N,,",
+					     ""};
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(others); i++) {
+		struct auth_answer a = answer_for(&examples[1], "pencil");
+		struct sasl *s = sasl_new(SASL_SCRAM_SHA_256, &env);
+		char auth[1024], final[1024];
+
+		scram_set_nonce(s, "xyz");
+		assert_int_equal(sasl_message(s, JD_STR("n,,n=user,r=abc")), SASL_ASK);
+		assert_int_equal(sasl_answer(s, &a), SASL_CHALLENGE);
+		snprintf(auth, sizeof(auth), "n=user,r=abc,%.*s", (int)s->out_len, s->out);
+		write_final(CRYPTO_SHA256, &a, auth, jd_cstr(others[i]), JD_STR("abcxyz"), final,
+			    sizeof(final));
+		if (sasl_message(s, jd_cstr(final)) != SASL_FAILURE)
+			fail_msg("%s", others[i]);
+		sasl_free(s);
+	}
+}
+
+/* -- XEP-0474 -----------------------------------------------------------------------------------
+ */
+
+/* The specification's own example: SCRAM-SHA-1 and its -PLUS, both types of binding. */
+static void test_offer(void **state)
+{
+	static const struct {
+		unsigned offered;
+		bool types;
+		const char *text;
+	} cases[] = {
+		{1u << SASL_SCRAM_SHA_1 | 1u << SASL_SCRAM_SHA_1_PLUS, true,
+		 "SCRAM-SHA-1\x1eSCRAM-SHA-1-PLUS\x1ftls-exporter\x1etls-server-end-point"},
+		{1u << SASL_SCRAM_SHA_1 | 1u << SASL_PLAIN | 1u << SASL_SCRAM_SHA_512, false,
+		 "PLAIN\x1eSCRAM-SHA-1\x1eSCRAM-SHA-512"},
+		/* Types that no mechanism could use were not announced. */
+		{1u << SASL_SCRAM_SHA_256, true, "SCRAM-SHA-256"},
+	};
+	uint8_t digest[CRYPTO_MAX_DIGEST], want[CRYPTO_MAX_DIGEST];
+	char text[BASE64_LEN(CRYPTO_MAX_DIGEST)];
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(cases); i++) {
+		struct sasl_env e = cases[i].types ? bound : env;
+
+		e.offered = cases[i].offered;
+		sasl_offer_digest(&e, CRYPTO_SHA1, digest);
+		crypto_digest(CRYPTO_SHA1, cases[i].text, strlen(cases[i].text), want);
+		assert_memory_equal(digest, want, 20);
+		if (i > 0)
+			continue;
+		assert_int_equal(base64_encode(digest, 20, text), 28);
+		assert_memory_equal(text, "G6k/rBLDqgOhRRaCuuatSDFkJ08=", 28);
+	}
+}
+
+static void test_offer_is_said(void **state)
+{
+	struct auth_answer a = answer_for(&examples[0], "pencil");
+	struct sasl_env e = bound;
+	struct sasl *s;
+
+	(void)state;
+	e.offered = 1u << SASL_SCRAM_SHA_1 | 1u << SASL_SCRAM_SHA_1_PLUS;
+	s = sasl_new(SASL_SCRAM_SHA_1_PLUS, &e);
+	scram_set_nonce(s, "xyz");
+	assert_int_equal(sasl_message(s, JD_STR(EXPORTER "n=user,r=abc")), SASL_ASK);
+	assert_int_equal(sasl_answer(s, &a), SASL_CHALLENGE);
+	assert_out(s, "r=abcxyz,s=QSXCR+Q6sek8bf92,i=4096,h=G6k/rBLDqgOhRRaCuuatSDFkJ08=");
+	sasl_free(s);
+}
+
+static void test_hashes(void **state)
+{
+	(void)state;
+	assert_int_equal(sasl_without_hashes(7), 0);
+	assert_int_equal(sasl_without_hashes(1u << CRYPTO_SHA256 | 1u << CRYPTO_SHA512),
+			 1u << SASL_SCRAM_SHA_1 | 1u << SASL_SCRAM_SHA_1_PLUS);
+	assert_int_equal(sasl_without_hashes(1u << CRYPTO_SHA1) & (1u << SASL_PLAIN), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +586,12 @@ int main(void)
 		cmocka_unit_test(test_firsts),
 		cmocka_unit_test(test_finals),
 		cmocka_unit_test(test_gs2_headers),
+		cmocka_unit_test(test_binding),
+		cmocka_unit_test(test_binding_absent),
+		cmocka_unit_test(test_other_header),
+		cmocka_unit_test(test_offer),
+		cmocka_unit_test(test_offer_is_said),
+		cmocka_unit_test(test_hashes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,10 @@ static const struct {
 	[SASL_PLAIN] = {"PLAIN", &sasl_plain},
 	[SASL_SCRAM_SHA_1] = {"SCRAM-SHA-1", &sasl_scram},
 	[SASL_SCRAM_SHA_256] = {"SCRAM-SHA-256", &sasl_scram},
+	[SASL_SCRAM_SHA_512] = {"SCRAM-SHA-512", &sasl_scram},
+	[SASL_SCRAM_SHA_1_PLUS] = {"SCRAM-SHA-1-PLUS", &sasl_scram},
+	[SASL_SCRAM_SHA_256_PLUS] = {"SCRAM-SHA-256-PLUS", &sasl_scram},
+	[SASL_SCRAM_SHA_512_PLUS] = {"SCRAM-SHA-512-PLUS", &sasl_scram},
 };
 
 static const char *const conditions[] = {

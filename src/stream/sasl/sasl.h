@@ -12,8 +12,17 @@ enum sasl_mechanism {
 	SASL_PLAIN,
 	SASL_SCRAM_SHA_1,
 	SASL_SCRAM_SHA_256,
+	SASL_SCRAM_SHA_512,
+	SASL_SCRAM_SHA_1_PLUS,
+	SASL_SCRAM_SHA_256_PLUS,
+	SASL_SCRAM_SHA_512_PLUS,
 	SASL_MECHANISM_COUNT,
 };
+
+/* Those that need a channel binding. */
+#define SASL_PLUS_BITS                                                                             \
+	(1u << SASL_SCRAM_SHA_1_PLUS | 1u << SASL_SCRAM_SHA_256_PLUS |                             \
+	 1u << SASL_SCRAM_SHA_512_PLUS)
 
 /* RFC 6120 section 6.5. */
 enum sasl_condition {
@@ -78,6 +87,8 @@ struct sasl {
 /* Exact name on the wire; -JD_ENOENT. */
 int sasl_find(struct jd_str name, enum sasl_mechanism *ret_mechanism) JD_MUST_USE;
 const char *sasl_name(enum sasl_mechanism m);
+/* The SCRAM mechanisms that none of these hashes (bits of enum crypto_hash) serves. */
+unsigned sasl_without_hashes(unsigned hashes);
 
 /* Copies env. */
 struct sasl *sasl_new(enum sasl_mechanism mechanism, const struct sasl_env *env);

@@ -29,5 +29,8 @@ bool sasl_authzid_is_own(const struct sasl *s, struct jd_str authzid);
 enum sasl_step sasl_make_ask(struct sasl *s, int what, enum crypto_hash hash,
 			     struct jd_str password);
 
+/* XEP-0474: what the client was shown, in crypto_digest_size(hash) bytes. */
+void sasl_offer_digest(const struct sasl_env *env, enum crypto_hash hash, uint8_t *out);
+
 /* Tests: the part of the nonce that is ours, instead of random bytes. */
 void scram_set_nonce(struct sasl *s, const char *nonce);

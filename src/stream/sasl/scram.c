@@ -3,39 +3,48 @@
  * SCRAM (RFC 5802, RFC 7677):
  *
  *     C: n,,n=user,r=<nonce>                     gs2 header, then client-first-bare
- *     S: r=<nonce><ours>,s=<salt>,i=<count>      server-first
+ *     S: r=<nonce><ours>,s=<salt>,i=<count>,h=   server-first
  *     C: c=<gs2 header>,r=<both>,p=<proof>       client-final
  *     S: v=<signature>
  *
- * Every message is read by its grammar and no further: fields in their order,
- * nothing missing, nothing double.  What the client proves covers all of them,
- * so they are kept until the end, as is its gs2 header, which c= must repeat
- * byte for byte (otherwise somebody between could talk both sides out of channel
- * binding).
+ * What the client proves covers all messages, so they are kept until the end, as
+ * is its gs2 header, which c= must repeat byte for byte (otherwise somebody
+ * between could talk both sides out of channel binding).  Behind it c= has the
+ * data of the channel binding (RFC 5929, RFC 9266) that a -PLUS mechanism uses.
+ *
+ * The server's first message also has h=, the hash of what was offered
+ * (XEP-0474), so that nobody can shorten that list unnoticed.
  *
  * An unknown name gets keys made up by logic, whose owner is 0, and fails where a
  * wrong password fails.
  */
 #include "stream/sasl/sasl_priv.h"
+#include "stream/sasl/scram_message.h"
 #include "util/base64.h"
 #include "util/buf.h"
 #include "util/mem.h"
-#include "util/utf8.h"
 
 #define NONCE_BYTES 18
 #define NONCE_TEXT  ((NONCE_BYTES * 4 + 2) / 3)
 #define MESSAGE_MAX ((size_t)64 * 1024) /* of the messages together; a stream allows less */
 
-static const enum crypto_hash hashes[SASL_MECHANISM_COUNT] = {
-	[SASL_SCRAM_SHA_1] = CRYPTO_SHA1,
-	[SASL_SCRAM_SHA_256] = CRYPTO_SHA256,
+static const struct {
+	enum crypto_hash hash;
+	bool plus; /* with channel binding */
+} kinds[SASL_MECHANISM_COUNT] = {
+	[SASL_SCRAM_SHA_1] = {CRYPTO_SHA1, false},
+	[SASL_SCRAM_SHA_256] = {CRYPTO_SHA256, false},
+	[SASL_SCRAM_SHA_512] = {CRYPTO_SHA512, false},
+	[SASL_SCRAM_SHA_1_PLUS] = {CRYPTO_SHA1, true},
+	[SASL_SCRAM_SHA_256_PLUS] = {CRYPTO_SHA256, true},
+	[SASL_SCRAM_SHA_512_PLUS] = {CRYPTO_SHA512, true},
 };
 
 enum stage { FIRST, ASKING, FINAL, OVER };
 
 struct scram {
 	enum stage stage;
-	struct buf gs2;
+	struct buf binding; /* what c= must say: the gs2 header and the channel's data */
 	/* client-first-bare "," server-first, and at the end "," client-final-without-proof */
 	struct buf auth;
 	size_t nonce_at, nonce_len; /* the whole nonce in auth */
@@ -51,7 +60,7 @@ static struct scram *scram_of(struct sasl *s)
 
 	if (!sc) {
 		s->state = sc = mem_new(struct scram);
-		buf_init(&sc->gs2, MESSAGE_MAX);
+		buf_init(&sc->binding, MESSAGE_MAX);
 		buf_init(&sc->auth, MESSAGE_MAX);
 	}
 	return sc;
@@ -62,119 +71,6 @@ void scram_set_nonce(struct sasl *s, const char *nonce)
 	scram_of(s)->test_nonce = nonce;
 }
 
-/* -- reading --------------------------------------------------------------------------- */
-
-/* The next field up to a comma or the end; in moves behind the comma. ret_more: there was one. */
-static struct jd_str next_field(struct jd_str *in, bool *ret_more)
-{
-	const char *comma = memchr(in->p, ',', in->len);
-	size_t n = comma ? (size_t)(comma - in->p) : in->len;
-	struct jd_str field = {in->p, n};
-
-	*ret_more = comma != NULL;
-	in->p += comma ? n + 1 : n;
-	in->len -= comma ? n + 1 : n;
-	return field;
-}
-
-/* The value of "k=value"; p NULL if it is not that, or empty. */
-static struct jd_str value_of(struct jd_str field, char key)
-{
-	if (field.len < 3 || field.p[0] != key || field.p[1] != '=')
-		return JD_STR_NULL;
-	return (struct jd_str){field.p + 2, field.len - 2};
-}
-
-/* Extensions that may be ignored: a letter, '=', anything but nothing. m= is the one that
- * must not be: whoever sends it wants us to understand what follows (RFC 5802 section 5.1). */
-static bool extension_ok(struct jd_str field)
-{
-	return field.len >= 3 && field.p[1] == '=' && field.p[0] != 'm' &&
-	       ((field.p[0] >= 'a' && field.p[0] <= 'z') ||
-		(field.p[0] >= 'A' && field.p[0] <= 'Z'));
-}
-
-static bool nonce_ok(struct jd_str nonce)
-{
-	for (size_t i = 0; i < nonce.len; i++) {
-		if (nonce.p[i] < 0x21 || nonce.p[i] > 0x7E)
-			return false;
-	}
-	return nonce.len > 0;
-}
-
-/* =2C and =3D; out has room for in.len. False for any other '='. */
-static bool unescape(struct jd_str in, char *out, size_t *ret_len)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < in.len; i++) {
-		if (in.p[i] != '=') {
-			out[n++] = in.p[i];
-			continue;
-		}
-		if (in.len - i < 3)
-			return false;
-		if (memcmp(in.p + i, "=2C", 3) == 0)
-			out[n++] = ',';
-		else if (memcmp(in.p + i, "=3D", 3) == 0)
-			out[n++] = '=';
-		else
-			return false;
-		i += 2;
-	}
-	*ret_len = n;
-	return true;
-}
-
-struct first {
-	struct jd_str gs2;     /* with its last comma */
-	struct jd_str authzid; /* escaped; p NULL: none */
-	struct jd_str bare;
-	struct jd_str name; /* escaped */
-	struct jd_str nonce;
-};
-
-/* The gs2 header. p= would need a -PLUS mechanism, and is refused without one. */
-static bool parse_gs2(struct jd_str *in, struct first *f)
-{
-	const char *start = in->p;
-	struct jd_str flag, authzid;
-	bool more;
-
-	flag = next_field(in, &more);
-	if (!more || (!jd_str_is(flag, "n") && !jd_str_is(flag, "y")))
-		return false;
-	authzid = next_field(in, &more);
-	if (!more)
-		return false;
-	f->authzid = value_of(authzid, 'a');
-	if (authzid.len && !f->authzid.p)
-		return false;
-	f->gs2 = (struct jd_str){start, (size_t)(in->p - start)};
-	return true;
-}
-
-static bool parse_first(struct jd_str in, struct first *f)
-{
-	bool more;
-
-	if (!utf8_valid_xml(in.p, in.len) || !parse_gs2(&in, f))
-		return false;
-	f->bare = in;
-	f->name = value_of(next_field(&in, &more), 'n'); /* m= is refused here */
-	if (!f->name.p || !more)
-		return false;
-	f->nonce = value_of(next_field(&in, &more), 'r');
-	if (!nonce_ok(f->nonce))
-		return false;
-	while (more) {
-		if (!extension_ok(next_field(&in, &more)))
-			return false;
-	}
-	return true;
-}
-
 /* -- the first message ---------------------------------------------------------------------- */
 
 /* Memory that a peer sizes may be refused. */
@@ -183,7 +79,7 @@ static enum sasl_step out_of_memory(struct sasl *s)
 	return sasl_fail(s, SASL_TEMPORARY_AUTH_FAILURE);
 }
 
-static enum sasl_step identify(struct sasl *s, const struct first *f)
+static enum sasl_step identify(struct sasl *s, const struct scram_first *f)
 {
 	size_t longest = f->name.len > f->authzid.len ? f->name.len : f->authzid.len;
 	cleanup_free char *text = mem_try_alloc(longest);
@@ -191,43 +87,70 @@ static enum sasl_step identify(struct sasl *s, const struct first *f)
 
 	if (!text)
 		return out_of_memory(s);
-	if (!unescape(f->name, text, &n))
+	if (!scram_unescape(f->name, text, &n))
 		return sasl_fail(s, SASL_MALFORMED_REQUEST);
 	if (!sasl_set_name(s, (struct jd_str){text, n}))
 		return sasl_fail(s, SASL_NOT_AUTHORIZED);
 	if (!f->authzid.p)
 		return SASL_SUCCESS;
-	if (!unescape(f->authzid, text, &n))
+	if (!scram_unescape(f->authzid, text, &n))
 		return sasl_fail(s, SASL_MALFORMED_REQUEST);
 	if (!sasl_authzid_is_own(s, (struct jd_str){text, n}))
 		return sasl_fail(s, SASL_INVALID_AUTHZID);
 	return SASL_SUCCESS;
 }
 
+/*
+ * RFC 5802 section 6: a -PLUS mechanism must say which binding it uses, and "y" -
+ * the client could, but thinks that we can't - is the sign of somebody who took
+ * the -PLUS mechanisms out of our list.
+ */
+static enum sasl_step bind_channel(struct sasl *s, const struct scram_first *f)
+{
+	struct scram *sc = s->state;
+	enum sasl_binding type;
+	const struct sasl_bindings *b = &s->env.bindings;
+
+	if (kinds[s->mechanism].plus != (f->flag == 'p'))
+		return sasl_fail(s, SASL_MALFORMED_REQUEST);
+	if (f->flag == 'y' && (s->env.offered & SASL_PLUS_BITS))
+		return sasl_fail(s, SASL_NOT_AUTHORIZED);
+	if (buf_append(&sc->binding, f->gs2.p, f->gs2.len) < 0)
+		return out_of_memory(s);
+	if (f->flag != 'p')
+		return SASL_SUCCESS;
+	if (sasl_binding_find(f->binding, &type) < 0 || !b->len[type])
+		return sasl_fail(s, SASL_MALFORMED_REQUEST);
+	if (buf_append(&sc->binding, b->data[type], b->len[type]) < 0)
+		return out_of_memory(s);
+	return SASL_SUCCESS;
+}
+
 static enum sasl_step on_first(struct sasl *s, struct jd_str message)
 {
 	struct scram *sc = scram_of(s);
-	struct first f;
+	struct scram_first f;
 	enum sasl_step step;
 
 	if (!message.p) {
 		sasl_set_out(s, NULL, 0);
 		return SASL_CHALLENGE;
 	}
-	if (!parse_first(message, &f))
+	if (!scram_parse_first(message, &f))
 		return sasl_fail(s, SASL_MALFORMED_REQUEST);
-	step = identify(s, &f);
+	step = bind_channel(s, &f);
+	if (step == SASL_SUCCESS)
+		step = identify(s, &f);
 	if (step != SASL_SUCCESS)
 		return step;
-	if (buf_append(&sc->gs2, f.gs2.p, f.gs2.len) < 0 ||
-	    buf_append(&sc->auth, f.bare.p, f.bare.len) < 0 ||
+	if (buf_append(&sc->auth, f.bare.p, f.bare.len) < 0 ||
 	    buf_append(&sc->auth, ",r=", 3) < 0 ||
 	    buf_append(&sc->auth, f.nonce.p, f.nonce.len) < 0)
 		return out_of_memory(s);
 	sc->nonce_at = sc->auth.len - f.nonce.len;
 	sc->nonce_len = f.nonce.len;
 	sc->stage = ASKING;
-	return sasl_make_ask(s, AUTH_KEYS, hashes[s->mechanism], JD_STR_NULL);
+	return sasl_make_ask(s, AUTH_KEYS, kinds[s->mechanism].hash, JD_STR_NULL);
 }
 
 /* -- the answer: salt and count go out ----------------------------------------------------------
@@ -246,6 +169,20 @@ static int add_nonce(struct scram *sc)
 	return buf_append(&sc->auth, ours, strlen(ours));
 }
 
+/* XEP-0474 */
+static int add_offer(struct sasl *s, struct scram *sc)
+{
+	enum crypto_hash hash = kinds[s->mechanism].hash;
+	uint8_t digest[CRYPTO_MAX_DIGEST];
+	char text[BASE64_LEN(CRYPTO_MAX_DIGEST)];
+
+	if (!s->env.offered)
+		return 0;
+	sasl_offer_digest(&s->env, hash, digest);
+	return buf_printf(&sc->auth, ",h=%.*s",
+			  (int)base64_encode(digest, crypto_digest_size(hash), text), text);
+}
+
 static enum sasl_step scram_answer(struct sasl *s, const struct auth_answer *answer)
 {
 	struct scram *sc = scram_of(s);
@@ -259,7 +196,8 @@ static enum sasl_step scram_answer(struct sasl *s, const struct auth_answer *ans
 	JD_ASSERT(answer->salt_len <= AUTH_SALT_MAX);
 	n = base64_encode(answer->salt, answer->salt_len, salt);
 	if (add_nonce(sc) < 0 ||
-	    buf_printf(&sc->auth, ",s=%.*s,i=%u", (int)n, salt, answer->iterations) < 0)
+	    buf_printf(&sc->auth, ",s=%.*s,i=%u", (int)n, salt, answer->iterations) < 0 ||
+	    add_offer(s, sc) < 0)
 		return out_of_memory(s);
 	sc->owner = answer->owner;
 	memcpy(sc->stored_key, answer->stored_key, sizeof(sc->stored_key));
@@ -272,49 +210,14 @@ static enum sasl_step scram_answer(struct sasl *s, const struct auth_answer *ans
 /* -- the final message ----------------------------------------------------------------------------
  */
 
-struct final {
-	struct jd_str binding; /* base64 */
-	struct jd_str nonce;
-	struct jd_str without_proof;
-	struct jd_str proof; /* base64 */
-};
-
-static bool parse_final(struct jd_str in, struct final *f)
-{
-	const char *start = in.p;
-	struct jd_str field;
-	bool more;
-
-	if (!utf8_valid_xml(in.p, in.len))
-		return false;
-	f->binding = value_of(next_field(&in, &more), 'c');
-	if (!f->binding.p || !more)
-		return false;
-	f->nonce = value_of(next_field(&in, &more), 'r');
-	if (!f->nonce.p || !more)
-		return false;
-	for (;;) {
-		size_t before = (size_t)(in.p - start) - 1;
-
-		field = next_field(&in, &more);
-		if (!more) {
-			f->without_proof = (struct jd_str){start, before};
-			f->proof = value_of(field, 'p');
-			return f->proof.p != NULL;
-		}
-		if (!extension_ok(field) || field.p[0] == 'p')
-			return false;
-	}
-}
-
 static bool binding_is(struct scram *sc, struct jd_str binding)
 {
-	size_t len = sc->gs2.len;
+	size_t len = sc->binding.len;
 	cleanup_free char *want = mem_try_alloc(BASE64_LEN(len));
 
 	/* There is one strict way to write it. */
-	return want && base64_encode(sc->gs2.p, len, want) == binding.len &&
-	       memcmp(want, binding.p, binding.len) == 0;
+	return want && base64_encode(sc->binding.p, len, want) == binding.len &&
+	       crypto_equal(want, binding.p, binding.len);
 }
 
 /* H(ClientKey) must be what is stored, ClientKey being the proof less its signature. */
@@ -346,14 +249,14 @@ static void sign(struct sasl *s, enum crypto_hash hash, struct scram *sc)
 static enum sasl_step on_final(struct sasl *s, struct jd_str message)
 {
 	struct scram *sc = scram_of(s);
-	enum crypto_hash hash = hashes[s->mechanism];
+	enum crypto_hash hash = kinds[s->mechanism].hash;
 	struct jd_str nonce = {sc->auth.p + sc->nonce_at, sc->nonce_len};
 	uint8_t proof[CRYPTO_MAX_DIGEST];
-	struct final f;
+	struct scram_final f;
 	size_t n;
 
 	sc->stage = OVER;
-	if (!message.p || !parse_final(message, &f) ||
+	if (!message.p || !scram_parse_final(message, &f) ||
 	    base64_decode(f.proof, proof, sizeof(proof), &n) < 0 || n != crypto_digest_size(hash))
 		return sasl_fail(s, SASL_MALFORMED_REQUEST);
 	if (!binding_is(sc, f.binding) || !jd_str_eq(f.nonce, nonce))
@@ -388,7 +291,7 @@ static void scram_free(struct sasl *s)
 
 	if (!sc)
 		return;
-	buf_free(&sc->gs2);
+	buf_free(&sc->binding);
 	buf_free(&sc->auth);
 	crypto_wipe(sc, sizeof(*sc));
 	mem_free(sc);
@@ -396,3 +299,12 @@ static void scram_free(struct sasl *s)
 }
 
 const struct sasl_impl sasl_scram = {scram_message, scram_answer, scram_free};
+
+unsigned sasl_without_hashes(unsigned hashes)
+{
+	unsigned bits = 0;
+
+	for (unsigned m = SASL_SCRAM_SHA_1; m <= SASL_SCRAM_SHA_512_PLUS; m++)
+		bits |= hashes & (1u << kinds[m].hash) ? 0 : 1u << m;
+	return bits;
+}
