@@ -95,6 +95,7 @@ static void on_found(void *arg, enum jd_db_status status, const struct jd_rows *
 		a->state = ACCOUNT_READY;
 	if (a->state == ACCOUNT_READY)
 		a->number = (uint64_t)jd_row_int(rows, 0, 0);
+	share_leave(&a->charged);
 	mailbox_unhold(&a->mailbox);
 	account_unpin(a);
 }
@@ -104,10 +105,22 @@ static void account_load(struct jd_account *a)
 	struct jd_params params =
 		JD_PARAMS(jd_text(jd_jid_domain(a->jid)), jd_text(jd_jid_local(a->jid)));
 
+	a->state = ACCOUNT_LOADING;
+	a->charged = share_enter(a->mailbox.share);
 	account_pin(a);
 	mailbox_hold(&a->mailbox);
 	if (jd_db_query(&a->owner, &find_account, params, on_found, a) < 0)
 		on_found(a, JD_DB_FAILED, NULL);
+}
+
+static bool account_prepare(struct mailbox *m)
+{
+	struct jd_account *a = container_of(m, struct jd_account, mailbox);
+
+	if (a->state != ACCOUNT_NEW)
+		return true;
+	account_load(a);
+	return false;
 }
 
 static bool name_eq(const struct hash_node *node, const void *key)
@@ -140,9 +153,9 @@ struct jd_account *account_get(struct jd_host *host, struct jd_str local)
 	list_init(&a->sessions);
 	owner_init(&a->owner);
 	mailbox_init(&a->mailbox, false, account_handle);
+	a->mailbox.prepare = account_prepare;
 	hash_insert(&host->accounts, &a->node, hash_str(local));
 	server.n_accounts++;
-	account_load(a);
 	return a;
 }
 
@@ -168,7 +181,9 @@ static void account_free(struct jd_account *a)
 	loop_timer_cancel(server.loop, &a->idle);
 	account_remove(a);
 	owner_cancel_all(&a->owner);
+	share_leave(&a->charged);
 	mailbox_fini(&a->mailbox);
+	share_unref(a->share);
 	slots_free_account(&a->slots, a->host);
 	mem_free(a);
 }
@@ -227,6 +242,13 @@ void account_forget(struct jd_host *host, struct jd_str local, enum stream_condi
 	account_end_sessions(host, local, why);
 	account_remove(a);
 	account_unpin(a);
+}
+
+struct share *account_share(struct jd_account *a)
+{
+	if (!a->share)
+		a->share = share_new();
+	return a->share;
 }
 
 /* At the end of the server: everything goes, used or not. */

@@ -55,6 +55,7 @@ static void wait_over(struct jd_call *call)
 	call->waiting = false;
 	list_remove(&call->waits);
 	owner_cancel_all(&call->owner);
+	share_leave(&call->charged);
 	mailbox_unhold(call->mailbox);
 }
 
@@ -96,6 +97,7 @@ static void call_wait(struct jd_call *call)
 {
 	call->waiting = true;
 	list_append(&server.waits, &call->waits);
+	call->charged = share_enter(call->mailbox->share);
 	mailbox_hold(call->mailbox);
 	(void)jd_timer_start(&call->owner, WAIT_DEADLINE, on_deadline, call);
 }
@@ -111,6 +113,21 @@ static bool sender_gone(const struct jd_call *call)
 static bool home_gone(const struct jd_call *call)
 {
 	return call->hook == JD_HOOK_account_in && call->ev.account->state == ACCOUNT_DELETED;
+}
+
+/* Sessions come and go while a stanza waits in front of the account's home. */
+static void find_session(struct jd_call *call)
+{
+	struct jd_session *old = call->ev.session, *s;
+
+	if (call->hook != JD_HOOK_account_in || !call->ev.st->to.resource_len)
+		return;
+	s = jd_session_find(call->ev.account, jd_jid_resource(call->ev.st->to));
+	if (s == old)
+		return;
+	call->ev.session = s ? session_ref(s) : NULL;
+	if (old)
+		session_unref(old);
 }
 
 static void call_go(struct jd_call *call)
@@ -182,6 +199,7 @@ void jd_resume(struct jd_call *call, enum jd_verdict verdict)
 	JD_ASSERT(call->waiting);
 	JD_ASSERT(verdict != JD_WAIT && verdict != JD_ASYNC);
 	wait_over(call);
+	find_session(call);
 	if (verdict == JD_PASS && call->hook != JD_HOOK_COUNT)
 		call_go(call);
 	else

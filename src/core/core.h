@@ -42,7 +42,13 @@ struct mailbox {
 	unsigned holds;      /* waiting calls and loads; > 0: paused */
 	struct list waiters; /* mailboxes that stand still until this one has room */
 	struct list waiting; /* in the waiters of another */
+	struct share *share; /* whom its work is charged to; NULL: nobody */
+	struct list parked;  /* in the share's homes or senders: paused until there is room */
+	bool sender;         /* a session's: its share is that of its account */
+	bool open;           /* serves too many to be charged to one: a host's */
 	void (*handle)(struct mailbox *self, struct jd_stanza *st);
+	bool (*prepare)(struct mailbox *self); /* before a post is handled; false: not yet, and
+						  it is held now. NULL: always ready */
 };
 
 /* Bounds: of an account's (a room's, a stream's) mailbox as protocol.md 10 says; a
@@ -63,6 +69,7 @@ int mailbox_post(struct mailbox *m, struct jd_stanza *st) JD_MUST_USE;
 void mailbox_post_fn(struct mailbox *m, void (*fn)(void *arg, bool dropped), void *arg);
 void mailbox_hold(struct mailbox *m);
 void mailbox_unhold(struct mailbox *m);
+void mailbox_unpark(struct mailbox *m); /* share.c */
 /* Holds `waiter` until m has room again; nothing if it has. For a session whose own account
  * is the busy one: its socket is stopped instead of its requests being refused. */
 void mailbox_wait_room(struct mailbox *m, struct mailbox *waiter);
@@ -71,6 +78,27 @@ bool mailbox_idle(const struct mailbox *m); /* empty and not held */
 void mailboxes_start(void);
 /* Replaces a queued availability presence from the same sender, if there is one. */
 bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st);
+
+/* -- shares (share.c) --------------------------------------------------------------------- */
+
+/* How many calls, loads and IQs to be answered later may wait at a time for one account. */
+#define SHARE_MAX 64
+
+struct share {
+	unsigned refs;
+	unsigned busy;       /* how many wait */
+	struct list homes;   /* mailboxes that stand still meanwhile ... */
+	struct list senders; /* ... and the sessions' own, which go on behind all of those */
+};
+
+struct share *share_new(void);
+struct share *share_ref(struct share *sh); /* NULL is fine, here and below */
+void share_unref(struct share *sh);
+bool share_full(const struct share *sh);
+void share_next(struct share *sh);
+struct share *share_enter(struct share *sh); /* one more waits; for share_leave() */
+void share_leave(struct share **sh);         /* which becomes NULL */
+struct share *share_of(const struct jd_stanza *st);
 
 /* -- chains and calls (hooks.c, call.c) ---------------------------------------------------- */
 
@@ -102,6 +130,7 @@ struct jd_call {
 	struct jd_owner owner;
 	struct jd_iq *iq;
 	struct jd_receipt *receipt; /* held while the call lives */
+	struct share *charged;      /* while it waits */
 	void *data;
 	bool waiting;
 	struct list waits; /* in server.waits while waiting */
@@ -178,6 +207,7 @@ struct jd_instance {
  * ----------------------------------------------------------------------------- */
 
 enum account_state {
+	ACCOUNT_NEW, /* nothing has been asked yet */
 	ACCOUNT_LOADING,
 	ACCOUNT_READY,
 	ACCOUNT_ABSENT,
@@ -194,7 +224,9 @@ struct jd_account {
 	struct mailbox mailbox;
 	struct list sessions; /* struct jd_session.node */
 	unsigned n_sessions;
-	unsigned pins; /* reasons to stay loaded besides sessions, posts and pending */
+	unsigned pins;         /* reasons to stay loaded besides sessions, posts and pending */
+	struct share *share;   /* NULL: it has sent nothing yet */
+	struct share *charged; /* while it is loaded */
 	struct slots slots;
 	struct jd_owner owner;
 	struct timer idle; /* unloads */
@@ -204,7 +236,7 @@ struct jd_account {
 #define ACCOUNT_MAX_SESSIONS 64
 #define ACCOUNT_IDLE_USEC    (30 * JD_USEC_PER_SEC)
 
-/* The account object of a name, in memory or made and being loaded. Never NULL. */
+/* The account object of a name, in memory or made; its first post has it loaded. Never NULL. */
 struct jd_account *account_get(struct jd_host *host, struct jd_str local);
 struct jd_account *account_peek(struct jd_host *host,
 				struct jd_str local); /* NULL: not in memory */
@@ -216,6 +248,7 @@ void account_forget(struct jd_host *host, struct jd_str local, enum stream_condi
 void accounts_free_all(struct jd_host *host);
 void account_pin(struct jd_account *a);
 void account_unpin(struct jd_account *a);
+struct share *account_share(struct jd_account *a);
 
 /* -- clients and sessions (client.c, session.c)
  * ------------------------------------------------------------ */
@@ -360,6 +393,7 @@ struct server {
 	struct hash host_names;
 	struct source run_source;
 	struct slab *receipts, *posts;
+	struct share *others; /* of whoever is no account in memory */
 	size_t n_sessions, n_accounts;
 	uint64_t stanzas_in, stanzas_out, next_session;
 	unsigned scram_iterations;

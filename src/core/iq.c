@@ -24,7 +24,8 @@ struct iq {
 	struct jd_iq pub; /* first */
 	const struct jd_instance *mi;
 	struct jd_owner owner;
-	struct list node; /* in server.asyncs */
+	struct list node;      /* in server.asyncs */
+	struct share *charged; /* while it is */
 	bool answered, async;
 };
 
@@ -130,6 +131,7 @@ static void async_end(struct iq *iq)
 
 	list_remove(&iq->node);
 	owner_cancel_all(&iq->owner);
+	share_leave(&iq->charged);
 	if (a)
 		account_unpin(a);
 	jd_stanza_unref(st);
@@ -166,6 +168,7 @@ static void iq_go_async(struct iq *iq)
 	if (iq->pub.account)
 		account_pin(iq->pub.account);
 	iq->async = true;
+	iq->charged = share_enter(iq->pub.call->mailbox->share);
 	list_append(&server.asyncs, &iq->node);
 	(void)jd_timer_start(&iq->owner, ASYNC_DEADLINE, on_async_deadline, iq);
 }

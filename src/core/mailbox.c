@@ -4,7 +4,8 @@
  *
  * A mailbox that has posts and is not held stands in the run list.  The list gives
  * each its turn, a few posts at a time, so that one busy home delays the others by
- * microseconds and not by its whole queue.
+ * microseconds and not by its whole queue.  One whose work is charged to an account
+ * that has too much waiting already is parked (share.c).
  */
 #include "core/core.h"
 
@@ -14,6 +15,7 @@
 struct post {
 	struct list node;
 	struct jd_stanza *st; /* NULL: fn */
+	size_t bytes;         /* as they were counted: handlers of others edit it meanwhile */
 	struct jd_receipt *receipt;
 	void (*fn)(void *arg, bool dropped);
 	void *arg;
@@ -31,11 +33,12 @@ void mailbox_init(struct mailbox *m, bool wide,
 	list_init(&m->run);
 	list_init(&m->waiters);
 	list_init(&m->waiting);
+	list_init(&m->parked);
 }
 
 static void set_runnable(struct mailbox *m)
 {
-	bool want = !m->holds && !list_empty(&m->posts);
+	bool want = !m->holds && !list_empty(&m->posts) && !list_linked(&m->parked);
 
 	if (want && !list_linked(&m->run))
 		list_append(&server.run, &m->run);
@@ -78,22 +81,44 @@ static struct post post_take(struct mailbox *m)
 	slab_put(p);
 	if (out.st)
 		m->count--;
-	m->bytes -= post_bytes(out.st);
+	m->bytes -= out.bytes;
 	if (m->count < m->max_posts / 4 && m->bytes < m->max_bytes / 4)
 		release_waiters(m);
 	return out;
+}
+
+static void set_share(struct mailbox *m, struct share *sh)
+{
+	struct share *old = m->share;
+
+	m->share = share_ref(sh);
+	mailbox_unpark(m);
+	share_unref(old);
+}
+
+/* Work in a mailbox is charged to one account: whose post came first, or, where that has too
+ * much waiting, to who comes later and has not. */
+static void charge(struct mailbox *m, struct share *sh)
+{
+	if (m->sender || m->open || m->share == sh)
+		return;
+	if ((list_empty(&m->posts) && !m->holds) ||
+	    (m->share && (!sh || !share_full(sh)) &&
+	     (share_full(m->share) || list_linked(&m->parked))))
+		set_share(m, sh);
 }
 
 static void post_add(struct mailbox *m, struct jd_stanza *st, void (*fn)(void *, bool), void *arg)
 {
 	struct post *p = slab_get(server.posts);
 
-	*p = (struct post){.st = st, .fn = fn, .arg = arg};
+	charge(m, st && !m->sender && !m->open ? share_of(st) : NULL);
+	*p = (struct post){.st = st, .bytes = post_bytes(st), .fn = fn, .arg = arg};
 	if (st) {
 		jd_stanza_ref(st);
 		p->receipt = receipt_ref(st->receipt);
 		m->count++;
-		m->bytes += post_bytes(st);
+		m->bytes += p->bytes;
 	}
 	list_append(&m->posts, &p->node);
 	set_runnable(m);
@@ -119,7 +144,12 @@ void mailbox_fini(struct mailbox *m)
 	}
 	release_waiters(m);
 	list_remove(&m->waiting);
+	list_remove(&m->parked);
 	list_remove(&m->run);
+	if (m->share)
+		share_next(m->share);
+	share_unref(m->share);
+	m->share = NULL;
 	if (server.running == m)
 		server.running = NULL;
 }
@@ -150,6 +180,18 @@ void mailbox_unhold(struct mailbox *m)
 	set_runnable(m);
 }
 
+static void mailbox_park(struct mailbox *m)
+{
+	list_append(m->sender ? &m->share->senders : &m->share->homes, &m->parked);
+	set_runnable(m);
+}
+
+void mailbox_unpark(struct mailbox *m)
+{
+	list_remove(&m->parked);
+	set_runnable(m);
+}
+
 bool mailbox_idle(const struct mailbox *m)
 {
 	return !m->holds && list_empty(&m->posts);
@@ -171,7 +213,8 @@ bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st)
 		if (!p->st || !availability(p->st) || !jd_jid_eq(p->st->from, st->from) ||
 		    !jd_jid_eq(p->st->to, st->to))
 			continue;
-		m->bytes += post_bytes(st) - post_bytes(p->st);
+		m->bytes += post_bytes(st) - p->bytes;
+		p->bytes = post_bytes(st);
 		jd_receipt_drop(p->receipt);
 		jd_stanza_unref(p->st);
 		p->st = jd_stanza_ref(st);
@@ -181,14 +224,25 @@ bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st)
 	return false;
 }
 
+/* May the next post be handled? */
+static bool goes_on(struct mailbox *m)
+{
+	if (m->share && (share_full(m->share) || (m->sender && !list_empty(&m->share->homes)))) {
+		mailbox_park(m);
+		return false;
+	}
+	return !m->prepare || m->prepare(m);
+}
+
 /* A few posts of a mailbox, which goes to the end of the run list if it has more.
  * Handling a post may hold the mailbox, or free it (mailbox_fini() tells). */
 static unsigned visit(struct mailbox *m)
 {
+	struct share *sh = share_ref(m->share);
 	unsigned n = 0;
 
 	server.running = m;
-	while (n < POSTS_PER_VISIT && server.running == m && list_linked(&m->run)) {
+	while (n < POSTS_PER_VISIT && server.running == m && list_linked(&m->run) && goes_on(m)) {
 		struct post p = post_take(m);
 
 		n++;
@@ -199,7 +253,10 @@ static unsigned visit(struct mailbox *m)
 		post_free(&p, false);
 	}
 	server.running = NULL;
-	return n;
+	if (sh)
+		share_next(sh);
+	share_unref(sh);
+	return n ? n : 1;
 }
 
 static bool run_pending(struct source *self)

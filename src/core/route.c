@@ -113,6 +113,7 @@ static void host_handle(struct mailbox *m, struct jd_stanza *st)
 void host_mailbox(struct jd_host *host)
 {
 	mailbox_init(&host->mailbox, true, host_handle);
+	host->mailbox.open = true;
 }
 
 struct jd_str jd_host_name(const struct jd_host *host)

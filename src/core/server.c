@@ -28,7 +28,7 @@ int core_init(void)
 	stanza_pool_use(server.stanzas);
 	server.wires = wire_pool_new();
 	server.scans = scan_pool_new(server.wires);
-	server.posts = slab_new("post", sizeof(void *) * 6, 64 << 10);
+	server.posts = slab_new("post", sizeof(void *) * 7, 64 << 10);
 	server.receipts = slab_new("receipt", sizeof(struct jd_receipt), 64 << 10);
 	list_init(&server.hosts);
 	list_init(&server.globals);
@@ -37,6 +37,7 @@ int core_init(void)
 	list_init(&server.waits);
 	list_init(&server.asyncs);
 	hash_init(&server.host_names);
+	server.others = share_new();
 	server.started = clock_real();
 	mailboxes_start();
 	loop_timer(server.loop, &trim_timer, TRIM_EVERY, on_trim);
@@ -111,6 +112,7 @@ void core_fini(void)
 	hash_fini(&server.host_names);
 	loop_timer_cancel(server.loop, &trim_timer);
 	loop_remove_source(&server.run_source);
+	share_unref(server.others);
 	slab_free(server.posts);
 	slab_free(server.receipts);
 	scan_pool_free(server.scans);

@@ -79,6 +79,8 @@ static struct jd_session *session_new(struct client *c, const struct bind_ask *a
 	list_init(&s->receipts);
 	owner_init(&s->owner);
 	session_mailbox(s);
+	s->mailbox.sender = true;
+	s->mailbox.share = share_ref(account_share(a));
 	return s;
 }
 
