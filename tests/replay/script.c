@@ -157,7 +157,7 @@ static void do_users(struct run *r, const char *p)
 	}
 }
 
-static void send(struct run *r, struct actor *a, const char *p, unsigned long times)
+static void send_times(struct run *r, struct actor *a, const char *p, unsigned long times)
 {
 	for (unsigned long i = 1; i <= times; i++) {
 		char count[24], *text, *xml;
@@ -266,7 +266,7 @@ static void is(struct run *r, struct actor *a, const char *p)
 		     f->ended ? stream_condition_name(f->why) : "");
 }
 
-static void bind(struct run *r, struct actor *a, const char *p)
+static void bind_as(struct run *r, struct actor *a, const char *p)
 {
 	struct address to;
 
@@ -283,12 +283,12 @@ static void do_actor(struct run *r, struct actor *a, const char *p)
 	unsigned long n = 1;
 
 	if (says(&p, "queues:")) {
-		send(r, a, p, 1);
+		send_times(r, a, p, 1);
 	} else if (says(&p, "sends:")) {
-		send(r, a, p, 1);
+		send_times(r, a, p, 1);
 		world_settle();
 	} else if (says(&p, "sends") && number(&p, &n) && says(&p, "times:")) {
-		send(r, a, p, n);
+		send_times(r, a, p, n);
 		world_settle();
 	} else if (says(&p, "gets nothing")) {
 		world_settle();
@@ -314,7 +314,7 @@ static void do_actor(struct run *r, struct actor *a, const char *p)
 		a->link->deaf = false;
 		atomic_store(&a->link->link.queued, 0);
 	} else if (says(&p, "binds")) {
-		bind(r, a, p);
+		bind_as(r, a, p);
 	} else if (says(&p, "has handled") && number(&p, &n)) {
 		world_settle();
 		if (!world_session(a->link) || world_session(a->link)->handled != n)
