@@ -17,6 +17,11 @@
  * A handler may finish later, from a callback; exactly one of jd_command_done()
  * and jd_command_fail() ends it.
  *
+ * Who may run it follows from its arguments: one that names a host or an address
+ * may be run by that host's administrators for that host, all others only by
+ * those of the whole server; jackdawctl may do everything.  So a command must do
+ * nothing beyond the host that its arguments name.
+ *
  * Logic thread.
  */
 #pragma once
@@ -77,3 +82,60 @@ JD_EXPORT void jd_out_end(struct jd_command *c);
 JD_EXPORT void jd_command_done(struct jd_command *c);
 /* A sentence for a person: what is wrong and what would be right. */
 JD_EXPORT void jd_command_fail(struct jd_command *c, const char *fmt, ...) JD_PRINTF(2, 3);
+
+/* -- for front ends ------------------------------------------------------------------- */
+
+/* What a command has answered, in order. */
+struct jd_doc_value {
+	struct jd_doc_value *next;
+	const char *key;
+	enum { JD_DOC_STR, JD_DOC_INT, JD_DOC_BOOL } kind;
+	struct jd_str str;
+	int64_t num;
+};
+
+struct jd_doc_record {
+	struct jd_doc_record *next;
+	struct jd_doc_value *values;
+	struct jd_doc_value **last; /* the core's */
+};
+
+/* A named value, or a named list of records. */
+struct jd_doc_part {
+	struct jd_doc_part *next;
+	struct jd_doc_value value; /* its key is the list's name, too */
+	bool list;
+	struct jd_doc_record *records;
+	struct jd_doc_record **last; /* the core's */
+};
+
+#define JD_COMMAND_MAX_ARGS 16
+
+struct jd_command_request {
+	const struct jd_command_def *def;
+	struct jd_host *host;                      /* whose administrator asks */
+	struct jd_jid by;                          /* the administrator, as the log names him */
+	struct jd_str values[JD_COMMAND_MAX_ARGS]; /* by place; p NULL: not given. Flags: any */
+};
+
+/* doc NULL: it failed, and error is a sentence. Both are valid during the call. A document
+ * without anything in it is NULL, too, with error.p NULL. */
+typedef void (*jd_command_end_fn)(void *arg, const struct jd_doc_part *doc, struct jd_str error);
+
+/* fn for each command that works on this host, by name. */
+JD_EXPORT void jd_command_each(struct jd_host *host,
+			       void (*fn)(const struct jd_command_def *def, void *arg), void *arg);
+/* NULL: there is none on this host. */
+JD_EXPORT const struct jd_command_def *jd_command_find(struct jd_host *host, struct jd_str name);
+/* Whether this administrator may run it at all; jd_command_start() judges the arguments. */
+JD_EXPORT bool jd_command_allowed(const struct jd_command_def *def, const struct jd_host *host,
+				  struct jd_jid by);
+/*
+ * Runs a command; fn is called once, later, unless the owner goes first (what was
+ * begun goes on).  Where an administrator of the host leaves an optional host or
+ * address out, it is his host.  -JD_EACCESS: he may not; -JD_EINVAL: an argument is
+ * wrong; both with a sentence in ret_wrong (at least 256 bytes).
+ */
+JD_EXPORT int jd_command_start(struct jd_owner *owner, const struct jd_command_request *request,
+			       jd_command_end_fn fn, void *arg, char *ret_wrong,
+			       size_t wrong_size) JD_MUST_USE;

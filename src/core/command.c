@@ -20,7 +20,7 @@ static struct list running, ending; /* ending: has answered, its memory is still
 
 /* -- the table ------------------------------------------------------------------------- */
 
-static struct command_entry *entry_find(struct jd_str name)
+struct command_entry *command_entry_find(struct jd_str name)
 {
 	for (struct list *n = commands.next; n != &commands; n = n->next) {
 		struct command_entry *e = container_of(n, struct command_entry, node);
@@ -54,10 +54,10 @@ static void entry_free(struct command_entry *e)
 int jd_commands(struct jd_instance *mi, const struct jd_command_def *defs)
 {
 	for (; defs->name; defs++) {
-		struct command_entry *e = entry_find(jd_cstr(defs->name));
+		struct command_entry *e = command_entry_find(jd_cstr(defs->name));
 		struct command_user *user;
 
-		JD_ASSERT(command_n_args(defs) <= COMMAND_MAX_ARGS);
+		JD_ASSERT(command_n_args(defs) <= JD_COMMAND_MAX_ARGS);
 		/* Other hosts' instances of the same module bring the very same table. */
 		if (e && e->def != defs)
 			return -JD_EEXIST;
@@ -97,7 +97,7 @@ void command_unref(struct jd_command *c)
 {
 	if (--c->refs)
 		return;
-	for (unsigned i = 0; i < COMMAND_MAX_ARGS; i++)
+	for (unsigned i = 0; i < JD_COMMAND_MAX_ARGS; i++)
 		if (c->args[i].secret)
 			crypto_wipe((void *)(uintptr_t)c->args[i].text.p, c->args[i].text.len);
 	arena_fini(&c->arena);
@@ -124,8 +124,7 @@ static void command_over(struct jd_command *c)
 	loop_defer(server.loop, &c->release, on_release);
 }
 
-static void command_tell(struct jd_command *c, bool ok, struct jd_str json, struct jd_str text,
-			 struct jd_str error)
+static void command_tell(struct jd_command *c, const struct doc *doc, struct jd_str error)
 {
 	struct command_front *front = c->front;
 
@@ -134,23 +133,17 @@ static void command_tell(struct jd_command *c, bool ok, struct jd_str json, stru
 	if (!front)
 		return;
 	front->command = NULL;
-	front->done(front, ok, json, text, error);
+	front->done(front, doc, error);
 }
 
 void jd_command_done(struct jd_command *c)
 {
-	struct buf json, text;
-
 	if (c->ended)
 		return; /* the deadline came first */
-	buf_init(&json, 4 * DOC_MAX_BYTES);
-	buf_init(&text, 4 * DOC_MAX_BYTES);
-	if (doc_json(&c->doc, &json) < 0 || doc_text(&c->doc, &text) < 0)
+	if (c->doc.bytes > DOC_MAX_BYTES)
 		jd_command_fail(c, "The answer is too long; ask for less.");
 	else
-		command_tell(c, true, buf_str(&json), buf_str(&text), JD_STR_NULL);
-	buf_free(&json);
-	buf_free(&text);
+		command_tell(c, &c->doc, JD_STR_NULL);
 }
 
 void jd_command_fail(struct jd_command *c, const char *fmt, ...)
@@ -163,7 +156,7 @@ void jd_command_fail(struct jd_command *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	sentence = jd_arena_vprintf(&c->arena, fmt, ap);
 	va_end(ap);
-	command_tell(c, false, JD_STR_NULL, JD_STR_NULL, sentence);
+	command_tell(c, NULL, sentence);
 }
 
 static void on_deadline(void *arg)
@@ -261,12 +254,12 @@ static int lookup(const struct jd_str *argv, size_t argc, struct command_entry *
 		int n = snprintf(two, sizeof(two), "%.*s %.*s", JD_FMT(argv[0]), JD_FMT(argv[1]));
 
 		if (n > 0 && (size_t)n < sizeof(two))
-			e = entry_find(jd_cstr(two));
+			e = command_entry_find(jd_cstr(two));
 		if (e)
 			*ret_words = 2;
 	}
 	if (!e)
-		e = entry_find(argv[0]);
+		e = command_entry_find(argv[0]);
 	if (!e)
 		return unknown(argv[0], usage, size);
 	*ret_entry = e;
@@ -297,7 +290,7 @@ static int choose_instance(struct jd_command *c, char *usage, size_t size)
 	return COMMAND_USAGE;
 }
 
-static struct jd_command *command_new(struct command_front *front, const struct command_entry *e)
+struct jd_command *command_new(struct command_front *front, const struct command_entry *e)
 {
 	struct jd_command *c = mem_new(struct jd_command);
 
@@ -309,6 +302,41 @@ static struct jd_command *command_new(struct command_front *front, const struct 
 	owner_init(&c->own);
 	doc_init(&c->doc, &c->arena);
 	return c;
+}
+
+/* Who did what: everything but secrets. */
+static void command_audit(const struct jd_command *c)
+{
+	const struct jd_command_def *def = c->entry->def;
+	char args[512];
+	size_t len = 0;
+
+	args[0] = '\0';
+	for (unsigned i = 0; i < command_n_args(def) && len < sizeof(args); i++) {
+		const struct arg_value *v = &c->args[i];
+
+		if (v->given)
+			len += (size_t)snprintf(args + len, sizeof(args) - len, "%s%s=%.*s",
+						len ? " " : "", def->args[i].name,
+						v->secret ? 3 : (int)v->text.len,
+						v->secret ? "***" : v->text.p);
+	}
+	jd_log(JD_LOG_INFO, "command", jd_kv_cstr("name", def->name), jd_kv_str("by", c->front->by),
+	       jd_kv_cstr("args", args));
+}
+
+int command_begin(struct jd_command *c, char *usage, size_t usage_size)
+{
+	if (choose_instance(c, usage, usage_size)) {
+		command_unref(c);
+		return COMMAND_USAGE;
+	}
+	c->front->command = c;
+	list_append(&running, &c->node);
+	jd_timer_start(&c->own, DEADLINE, on_deadline, c);
+	command_audit(c);
+	c->entry->def->run(c);
+	return COMMAND_RUNS;
 }
 
 int command_run(struct command_front *front, const struct jd_str *argv, size_t argc, char *usage,
@@ -324,17 +352,9 @@ int command_run(struct command_front *front, const struct jd_str *argv, size_t a
 	c = command_new(front, e);
 	err = command_parse(c, argv + words, argc - words, usage, usage_size);
 	if (!err)
-		err = choose_instance(c, usage, usage_size);
-	if (err) {
-		command_unref(c);
-		return err;
-	}
-	front->command = c;
-	list_append(&running, &c->node);
-	jd_timer_start(&c->own, DEADLINE, on_deadline, c);
-	jd_log(JD_LOG_INFO, "command", jd_kv_cstr("name", e->def->name));
-	e->def->run(c);
-	return COMMAND_RUNS;
+		return command_begin(c, usage, usage_size);
+	command_unref(c);
+	return err;
 }
 
 int command_secrets(const struct jd_str *argv, size_t argc, char *out, size_t size)
@@ -373,7 +393,7 @@ void *jd_command_data(struct jd_command *c, size_t size)
 
 static const struct arg_value *arg(struct jd_command *c, unsigned i)
 {
-	JD_ASSERT(i < COMMAND_MAX_ARGS);
+	JD_ASSERT(i < JD_COMMAND_MAX_ARGS);
 	return &c->args[i];
 }
 
@@ -404,17 +424,17 @@ bool jd_arg_given(struct jd_command *c, unsigned i)
 
 void jd_out_str(struct jd_command *c, const char *key, struct jd_str value)
 {
-	doc_put(&c->doc, (struct doc_value){.key = key, .kind = DOC_STR, .str = value});
+	doc_put(&c->doc, (struct jd_doc_value){.key = key, .kind = JD_DOC_STR, .str = value});
 }
 
 void jd_out_int(struct jd_command *c, const char *key, int64_t value)
 {
-	doc_put(&c->doc, (struct doc_value){.key = key, .kind = DOC_INT, .num = value});
+	doc_put(&c->doc, (struct jd_doc_value){.key = key, .kind = JD_DOC_INT, .num = value});
 }
 
 void jd_out_bool(struct jd_command *c, const char *key, bool value)
 {
-	doc_put(&c->doc, (struct doc_value){.key = key, .kind = DOC_BOOL, .num = value});
+	doc_put(&c->doc, (struct jd_doc_value){.key = key, .kind = JD_DOC_BOOL, .num = value});
 }
 
 void jd_out_list(struct jd_command *c, const char *key)

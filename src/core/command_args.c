@@ -51,9 +51,10 @@ void command_synopsis(const struct jd_command_def *def, char *out, size_t size)
 struct parse {
 	struct jd_command *c; /* NULL: only looked at */
 	const struct jd_command_def *def;
-	struct jd_str place[COMMAND_MAX_ARGS]; /* p NULL: not given */
+	struct jd_str place[JD_COMMAND_MAX_ARGS]; /* p NULL: not given */
 	char *usage;
 	size_t usage_size;
+	bool form; /* it comes from no line of words */
 };
 
 static int wrong(struct parse *p, const char *fmt, ...) JD_PRINTF(2, 3);
@@ -67,6 +68,8 @@ static int wrong(struct parse *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(p->usage, p->usage_size, fmt, ap);
 	va_end(ap);
+	if (p->form)
+		return COMMAND_USAGE;
 	command_synopsis(p->def, synopsis, sizeof(synopsis));
 	if (n >= 0 && (size_t)n < p->usage_size)
 		snprintf(p->usage + n, p->usage_size - (size_t)n, "\nusage: %s", synopsis);
@@ -128,7 +131,7 @@ static int place_all(struct parse *p, const struct jd_str *argv, size_t argc)
 	bool flags = true;
 	int err = 0;
 
-	JD_ASSERT(command_n_args(p->def) <= COMMAND_MAX_ARGS);
+	JD_ASSERT(command_n_args(p->def) <= JD_COMMAND_MAX_ARGS);
 	for (size_t i = 0; i < argc && !err; i++) {
 		if (flags && jd_str_is(argv[i], "--"))
 			flags = false;
@@ -229,6 +232,18 @@ int command_parse(struct jd_command *c, const struct jd_str *argv, size_t argc, 
 
 	for (unsigned i = 0; i < command_n_args(def) && !err; i++)
 		err = set_value(&p, &def->args[i], p.place[i], &c->args[i]);
+	return err;
+}
+
+int command_fill(struct jd_command *c, const struct jd_str *values, char *usage, size_t usage_size)
+{
+	const struct jd_command_def *def = c->entry->def;
+	struct parse p = {
+		.c = c, .def = def, .usage = usage, .usage_size = usage_size, .form = true};
+	int err = 0;
+
+	for (unsigned i = 0; i < command_n_args(def) && !err; i++)
+		err = set_value(&p, &def->args[i], values[i], &c->args[i]);
 	return err;
 }
 

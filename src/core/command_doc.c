@@ -22,9 +22,9 @@ static bool room(struct doc *d, const char *key, size_t n)
 	return d->bytes <= DOC_MAX_BYTES;
 }
 
-static struct doc_part *part_new(struct doc *d)
+static struct jd_doc_part *part_new(struct doc *d)
 {
-	struct doc_part *part = jd_arena_new(d->arena, struct doc_part);
+	struct jd_doc_part *part = jd_arena_new(d->arena, struct jd_doc_part);
 
 	part->last = &part->records;
 	*d->last = part;
@@ -32,21 +32,21 @@ static struct doc_part *part_new(struct doc *d)
 	return part;
 }
 
-void doc_put(struct doc *d, struct doc_value value)
+void doc_put(struct doc *d, struct jd_doc_value value)
 {
-	struct doc_value *v;
+	struct jd_doc_value *v;
 
 	if (!room(d, value.key, value.str.len))
 		return;
 	value.key = jd_arena_str(d->arena, jd_cstr(value.key)).p;
-	if (value.kind == DOC_STR)
+	if (value.kind == JD_DOC_STR)
 		value.str = jd_arena_str(d->arena, value.str.p ? value.str : JD_STR(""));
 	if (!d->record) {
 		JD_ASSERT(!d->list);
 		part_new(d)->value = value;
 		return;
 	}
-	v = jd_arena_new(d->arena, struct doc_value);
+	v = jd_arena_new(d->arena, struct jd_doc_value);
 	*v = value;
 	*d->record->last = v;
 	d->record->last = &v->next;
@@ -63,10 +63,10 @@ void doc_list(struct doc *d, const char *key)
 void doc_record(struct doc *d)
 {
 	JD_ASSERT(d->list);
-	room(d, "", sizeof(struct doc_record));
+	room(d, "", sizeof(struct jd_doc_record));
 	if (d->bytes > DOC_MAX_BYTES && d->record)
 		return;
-	d->record = jd_arena_new(d->arena, struct doc_record);
+	d->record = jd_arena_new(d->arena, struct jd_doc_record);
 	d->record->last = &d->record->values;
 	*d->list->last = d->record;
 	d->list->last = &d->record->next;
@@ -81,7 +81,7 @@ void doc_end(struct doc *d)
 
 /* -- JSON ------------------------------------------------------------------------------- */
 
-static int json_value(struct buf *out, const struct doc_value *v)
+static int json_value(struct buf *out, const struct jd_doc_value *v)
 {
 	int err = json_put_str(out, jd_cstr(v->key));
 
@@ -89,18 +89,18 @@ static int json_value(struct buf *out, const struct doc_value *v)
 		err = buf_append(out, ": ", 2);
 	if (err)
 		return err;
-	if (v->kind == DOC_STR)
+	if (v->kind == JD_DOC_STR)
 		return json_put_str(out, v->str);
-	if (v->kind == DOC_BOOL)
+	if (v->kind == JD_DOC_BOOL)
 		return buf_printf(out, "%s", v->num ? "true" : "false");
 	return buf_printf(out, "%" PRId64, v->num);
 }
 
-static int json_record(struct buf *out, const struct doc_record *r)
+static int json_record(struct buf *out, const struct jd_doc_record *r)
 {
 	int err = buf_printf(out, "\n  {");
 
-	for (const struct doc_value *v = r->values; v && !err; v = v->next) {
+	for (const struct jd_doc_value *v = r->values; v && !err; v = v->next) {
 		if (v != r->values)
 			err = buf_append(out, ", ", 2);
 		if (!err)
@@ -109,13 +109,13 @@ static int json_record(struct buf *out, const struct doc_record *r)
 	return err ? err : buf_append(out, "}", 1);
 }
 
-static int json_list(struct buf *out, const struct doc_part *part)
+static int json_list(struct buf *out, const struct jd_doc_part *part)
 {
 	int err = json_put_str(out, jd_cstr(part->value.key));
 
 	if (!err)
 		err = buf_append(out, ": [", 3);
-	for (const struct doc_record *r = part->records; r && !err; r = r->next) {
+	for (const struct jd_doc_record *r = part->records; r && !err; r = r->next) {
 		if (r != part->records)
 			err = buf_append(out, ",", 1);
 		if (!err)
@@ -130,7 +130,7 @@ int doc_json(const struct doc *d, struct buf *out)
 
 	if (d->bytes > DOC_MAX_BYTES)
 		return -JD_ELIMIT;
-	for (const struct doc_part *part = d->parts; part && !err; part = part->next) {
+	for (const struct jd_doc_part *part = d->parts; part && !err; part = part->next) {
 		if (part != d->parts)
 			err = buf_append(out, ",\n ", 3);
 		if (!err)
@@ -169,11 +169,11 @@ static struct jd_str printable(struct jd_arena *arena, struct jd_str s)
 	return copy;
 }
 
-static struct jd_str value_text(struct jd_arena *arena, const struct doc_value *v)
+static struct jd_str value_text(struct jd_arena *arena, const struct jd_doc_value *v)
 {
-	if (v->kind == DOC_STR)
+	if (v->kind == JD_DOC_STR)
 		return printable(arena, v->str);
-	if (v->kind == DOC_BOOL)
+	if (v->kind == JD_DOC_BOOL)
 		return v->num ? JD_STR("yes") : JD_STR("no");
 	return jd_arena_printf(arena, "%" PRId64, v->num);
 }
@@ -192,10 +192,10 @@ static size_t column(struct table *t, const char *key)
 	return i;
 }
 
-static void measure(struct table *t, const struct doc_part *part, struct jd_arena *arena)
+static void measure(struct table *t, const struct jd_doc_part *part, struct jd_arena *arena)
 {
-	for (const struct doc_record *r = part->records; r; r = r->next) {
-		for (const struct doc_value *v = r->values; v; v = v->next) {
+	for (const struct jd_doc_record *r = part->records; r; r = r->next) {
+		for (const struct jd_doc_value *v = r->values; v; v = v->next) {
 			struct jd_str s = value_text(arena, v);
 			size_t i = column(t, v->key), n = utf8_count(s.p, s.len);
 
@@ -215,7 +215,7 @@ static int put_cell(struct buf *out, struct jd_str s, size_t width, bool last)
 	return buf_printf(out, "%*s", (int)(width - (n < width ? n : width)) + 2, "");
 }
 
-static int put_row(struct buf *out, const struct table *t, const struct doc_record *r,
+static int put_row(struct buf *out, const struct table *t, const struct jd_doc_record *r,
 		   struct jd_arena *arena)
 {
 	int err = 0;
@@ -223,7 +223,7 @@ static int put_row(struct buf *out, const struct table *t, const struct doc_reco
 	for (size_t i = 0; i < t->n && !err; i++) {
 		struct jd_str s = r ? JD_STR("") : jd_cstr(t->keys[i]);
 
-		for (const struct doc_value *v = r ? r->values : NULL; v; v = v->next)
+		for (const struct jd_doc_value *v = r ? r->values : NULL; v; v = v->next)
 			if (strcmp(v->key, t->keys[i]) == 0)
 				s = value_text(arena, v);
 		err = put_cell(out, s, t->width[i], i + 1 == t->n);
@@ -233,7 +233,7 @@ static int put_row(struct buf *out, const struct table *t, const struct doc_reco
 	return err ? err : buf_append(out, "\n", 1);
 }
 
-static int text_list(struct buf *out, const struct doc_part *part, bool alone)
+static int text_list(struct buf *out, const struct jd_doc_part *part, bool alone)
 {
 	struct table t = {.n = 0};
 	struct jd_arena arena;
@@ -247,7 +247,7 @@ static int text_list(struct buf *out, const struct doc_part *part, bool alone)
 		err = buf_printf(out, "\n%s\n", part->value.key);
 	if (!err)
 		err = put_row(out, &t, NULL, &arena);
-	for (const struct doc_record *r = part->records; r && !err; r = r->next)
+	for (const struct jd_doc_record *r = part->records; r && !err; r = r->next)
 		err = put_row(out, &t, r, &arena);
 	arena_fini(&arena);
 	return err;
@@ -259,7 +259,7 @@ int doc_text(const struct doc *d, struct buf *out)
 
 	if (d->bytes > DOC_MAX_BYTES)
 		return -JD_ELIMIT;
-	for (const struct doc_part *part = d->parts; part && !err; part = part->next) {
+	for (const struct jd_doc_part *part = d->parts; part && !err; part = part->next) {
 		struct jd_str s;
 
 		if (part->list) {

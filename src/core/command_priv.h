@@ -8,43 +8,20 @@
 #include "util/arena.h"
 #include "util/buf.h"
 
-#define COMMAND_MAX_ARGS 16
-
 /* -- the document (command_doc.c) ------------------------------------------------------------ */
 
 #define DOC_MAX_BYTES ((size_t)8 << 20) /* of its values; more: the command fails */
 
-struct doc_value {
-	struct doc_value *next;
-	const char *key;
-	enum { DOC_STR, DOC_INT, DOC_BOOL } kind;
-	struct jd_str str;
-	int64_t num;
-};
-
-struct doc_record {
-	struct doc_record *next;
-	struct doc_value *values, **last;
-};
-
-/* A named value, or a named list of records. */
-struct doc_part {
-	struct doc_part *next;
-	struct doc_value value; /* its key is the list's name, too */
-	bool list;
-	struct doc_record *records, **last;
-};
-
 struct doc {
 	struct jd_arena *arena;
-	struct doc_part *parts, **last;
-	struct doc_part *list; /* being filled */
-	struct doc_record *record;
+	struct jd_doc_part *parts, **last;
+	struct jd_doc_part *list; /* being filled */
+	struct jd_doc_record *record;
 	size_t bytes;
 };
 
 void doc_init(struct doc *d, struct jd_arena *arena);
-void doc_put(struct doc *d, struct doc_value value);
+void doc_put(struct doc *d, struct jd_doc_value value);
 void doc_list(struct doc *d, const char *key);
 void doc_record(struct doc *d);
 void doc_end(struct doc *d);
@@ -83,7 +60,7 @@ struct jd_command {
 	struct jd_arena arena;
 	struct jd_owner owner; /* what the handler waits for */
 	struct jd_owner own;   /* the deadline */
-	struct arg_value args[COMMAND_MAX_ARGS];
+	struct arg_value args[JD_COMMAND_MAX_ARGS];
 	struct doc doc;
 	void *data;
 	unsigned refs; /* it, and what cannot be cancelled */
@@ -93,6 +70,10 @@ struct jd_command {
 
 extern struct list commands; /* struct command_entry, sorted */
 
+struct jd_command *command_new(struct command_front *front, const struct command_entry *e);
+struct command_entry *command_entry_find(struct jd_str name);
+/* Its arguments are there: chooses the instance and runs it. COMMAND_USAGE: c is gone. */
+int command_begin(struct jd_command *c, char *usage, size_t usage_size) JD_MUST_USE;
 /* Who calls back through something that cannot be cancelled keeps the command meanwhile. */
 struct jd_command *command_ref(struct jd_command *c);
 void command_unref(struct jd_command *c);
@@ -103,6 +84,9 @@ void command_unref(struct jd_command *c);
 /* Fills c->args; COMMAND_USAGE with text. */
 int command_parse(struct jd_command *c, const struct jd_str *argv, size_t argc, char *usage,
 		  size_t usage_size) JD_MUST_USE;
+/* Fills c->args by place; as above, without the line about usage. */
+int command_fill(struct jd_command *c, const struct jd_str *values, char *usage,
+		 size_t usage_size) JD_MUST_USE;
 /* "users [HOST] [--after NAME]" */
 void command_synopsis(const struct jd_command_def *def, char *out, size_t size);
 /* How many words of argv are flags, and which places they fill: for command_secrets(). */

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/command_priv.h"
 #include "core/json.h"
 #include "core/registry.h"
 #include "util/buf.h"
@@ -35,6 +36,7 @@ struct control_client {
 	struct buf in, out;
 	size_t sent;
 	bool json, answered;
+	char by[32];
 };
 
 static struct {
@@ -123,15 +125,21 @@ static void client_refuse(struct control_client *c, uint8_t code, struct jd_str 
 	buf_free(&b);
 }
 
-static void on_done(struct command_front *front, bool ok, struct jd_str json, struct jd_str text,
-		    struct jd_str error)
+static void on_done(struct command_front *front, const struct doc *doc, struct jd_str error)
 {
 	struct control_client *c = container_of(front, struct control_client, front);
+	struct buf b;
 
-	if (ok)
-		client_answer(c, 0, c->json ? json : text);
-	else
+	if (!doc) {
 		client_refuse(c, 1, error);
+		return;
+	}
+	buf_init(&b, 4 * DOC_MAX_BYTES);
+	if ((c->json ? doc_json(doc, &b) : doc_text(doc, &b)) < 0)
+		client_refuse(c, 1, JD_STR("The answer is too long; ask for less."));
+	else
+		client_answer(c, 0, buf_str(&b));
+	buf_free(&b);
 }
 
 /* -- requests ----------------------------------------------------------------------------- */
@@ -174,6 +182,17 @@ static int split(const struct buf *in, struct jd_str words[CONTROL_MAX_WORDS])
 	return at == in->len ? (int)count : BAD;
 }
 
+/* Who is at the other end, as the kernel says. */
+static void client_who(struct control_client *c)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(c->watch.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+		snprintf(c->by, sizeof(c->by), "uid %lu", (unsigned long)peer.uid);
+	c->front.by = jd_cstr(c->by);
+}
+
 /* May free c. */
 static void client_request(struct control_client *c, const struct jd_str *words, size_t n)
 {
@@ -187,6 +206,7 @@ static void client_request(struct control_client *c, const struct jd_str *words,
 	}
 	c->json = jd_str_is(words[0], "json");
 	c->front.done = on_done;
+	client_who(c);
 	/* It may answer, and c be gone, before this returns; then the outcome is RUNS. */
 	outcome = command_run(&c->front, words + 1, n - 1, usage, sizeof(usage));
 	if (outcome == COMMAND_USAGE)

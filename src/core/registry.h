@@ -45,13 +45,15 @@ void commands_fini(void);
 /* Commands of mi go; those that run are ended with a sentence. */
 void commands_remove(struct jd_instance *mi);
 
+struct doc;
+
 /* What a front end implements to run a command for somebody. */
 struct command_front {
 	struct jd_command *command; /* command.c's: what runs; NULL: nothing */
-	/* The end: ok, or a sentence. json is the document as JSON; text as lines for people.
-	 * Both are valid during the call, which may come beneath command_run(). */
-	void (*done)(struct command_front *self, bool ok, struct jd_str json, struct jd_str text,
-		     struct jd_str error);
+	/* The end: a document (command_priv.h), or NULL and a sentence; valid during the call,
+	 * which may come beneath command_run(). */
+	void (*done)(struct command_front *self, const struct doc *doc, struct jd_str error);
+	struct jd_str by; /* who asks, for the log */
 };
 
 enum command_outcome { COMMAND_RUNS = 0, COMMAND_USAGE = 1 };

@@ -17,8 +17,12 @@
 #include "util/clock.h"
 
 static const char *no_modules[] = {NULL};
-static const struct conf_host host_confs[] = {{.name = "a.example", .modules = no_modules},
-					      {.name = "b.example", .modules = no_modules}};
+static const char *a_admins[] = {"boss@a.example", NULL};
+static const char *all_admins[] = {"root@b.example", NULL};
+static const struct conf all = {.admins = all_admins};
+static const struct conf_host host_confs[] = {
+	{.name = "a.example", .modules = no_modules, .admins = a_admins},
+	{.name = "b.example", .modules = no_modules}};
 
 /* -- a front end that notes what it is told ------------------------------------------- */
 
@@ -34,16 +38,23 @@ static void note(char *out, size_t size, struct jd_str s)
 	snprintf(out, size, "%.*s", s.p ? (int)s.len : 0, s.p ? s.p : "");
 }
 
-static void on_done(struct command_front *front, bool ok, struct jd_str json, struct jd_str text,
-		    struct jd_str error)
+static void on_done(struct command_front *front, const struct doc *doc, struct jd_str error)
 {
 	struct told *t = (struct told *)front;
+	struct buf b;
 
 	t->times++;
-	t->ok = ok;
-	note(t->json, sizeof(t->json), json);
-	note(t->text, sizeof(t->text), text);
+	t->ok = doc != NULL;
 	note(t->error, sizeof(t->error), error);
+	if (!doc)
+		return;
+	buf_init(&b, 1 << 20);
+	assert_int_equal(doc_json(doc, &b), 0);
+	note(t->json, sizeof(t->json), buf_str(&b));
+	b.len = 0;
+	assert_int_equal(doc_text(doc, &b), 0);
+	note(t->text, sizeof(t->text), buf_str(&b));
+	buf_free(&b);
 }
 
 static char usage[1024];
@@ -118,6 +129,18 @@ static void cmd_flood(struct jd_command *c)
 	jd_command_done(c);
 }
 
+static void cmd_where(struct jd_command *c)
+{
+	jd_out_str(c, "host", jd_arg_text(c, 1));
+	jd_command_done(c);
+}
+
+static const struct jd_arg where_args[] = {
+	{JD_ARG_BARE_JID, "JID", true, "An account."},
+	{JD_ARG_HOST, "HOST", true, "A host."},
+	{JD_ARG_END, NULL, false, NULL},
+};
+
 static const struct jd_arg echo_args[] = {
 	{JD_ARG_BARE_JID, "JID", false, "An account."},
 	{JD_ARG_INT, "NUMBER", true, "A number."},
@@ -132,6 +155,7 @@ static const struct jd_command_def defs[] = {
 	{"hold", "Takes its time.", NULL, cmd_hold},
 	{"freeze", "Fails.", NULL, cmd_fail},
 	{"flood", "Answers too much.", NULL, cmd_flood},
+	{"where", "Says which host it was given.", where_args, cmd_where},
 	{NULL, NULL, NULL, NULL},
 };
 
@@ -151,6 +175,7 @@ static int setup(void **state)
 	role_take(ROLE_LOGIC);
 	clock_fake(1000000, 1800000000 * JD_USEC_PER_SEC);
 	server.loop = loop_new("test");
+	server.conf = &all;
 	assert_int_equal(core_init(), 0);
 	one.host = host_add("a.example", &host_confs[0]);
 	two.host = host_add("b.example", &host_confs[1]);
@@ -171,6 +196,7 @@ static int teardown(void **state)
 	core_fini();
 	loop_free(server.loop);
 	clock_fake_stop();
+	server.conf = NULL;
 	return 0;
 }
 
@@ -351,6 +377,109 @@ static void test_module_gone(void **state)
 	assert_int_equal(run(&t, "help"), COMMAND_RUNS);
 }
 
+/* -- for administrators with a client
+ * ------------------------------------------------------------------------------ */
+
+struct asking {
+	unsigned times;
+	bool ok;
+	char first[64], error[256];
+};
+
+static void on_end(void *arg, const struct jd_doc_part *doc, struct jd_str error)
+{
+	struct asking *a = arg;
+
+	a->times++;
+	a->ok = !error.p;
+	note(a->first, sizeof(a->first), doc ? doc->value.str : JD_STR_NULL);
+	note(a->error, sizeof(a->error), error);
+}
+
+static int start_by(struct asking *a, struct jd_owner *owner, const char *by, const char *name,
+		    const char *first, const char *second)
+{
+	struct jd_command_request r = {.host = one.host};
+	struct jd_arena arena;
+	int err;
+
+	memset(a, 0, sizeof(*a));
+	owner_init(owner);
+	arena_init(&arena, NULL, 0);
+	r.def = jd_command_find(one.host, jd_cstr(name));
+	assert_non_null(r.def);
+	assert_int_equal(jd_jid_parse(&arena, jd_cstr(by), &r.by), 0);
+	r.values[0] = jd_cstr(first);
+	r.values[1] = jd_cstr(second);
+	usage[0] = '\0';
+	err = jd_command_start(owner, &r, on_end, a, usage, sizeof(usage));
+	arena_fini(&arena);
+	assert_int_equal(a->times, 0); /* never beneath the call */
+	loop_turn(server.loop, false);
+	return err;
+}
+
+static void test_who_may(void **state)
+{
+	static const struct {
+		const char *by, *name, *first, *second;
+		int err;
+		const char *answer;
+	} cases[] = {
+		{"boss@a.example/x", "where", NULL, NULL, 0, "a.example"},
+		{"boss@a.example", "where", NULL, "a.example", 0, "a.example"},
+		{"boss@a.example", "where", NULL, "b.example", -JD_EACCESS, NULL},
+		{"boss@a.example", "where", "x@b.example", NULL, -JD_EACCESS, NULL},
+		{"boss@a.example", "where", "x@a.example", NULL, 0, "a.example"},
+		{"boss@a.example", "where", "x@c.example", NULL, -JD_EINVAL, NULL},
+		{"boss@a.example", "room list", NULL, NULL, -JD_EACCESS, NULL},
+		{"boss@a.example", "kick", NULL, NULL, -JD_EINVAL, NULL},
+		{"boss@a.example", "kick", "b.example", NULL, -JD_EACCESS, NULL},
+		{"boss@b.example", "where", NULL, "a.example", -JD_EACCESS, NULL},
+		{"a.example", "where", NULL, "a.example", -JD_EACCESS, NULL},
+		{"root@b.example", "where", NULL, "b.example", 0, "b.example"},
+		{"root@b.example", "where", NULL, NULL, 0, ""},
+		{"root@b.example", "room list", NULL, NULL, 0, "tab\t quote"},
+		{"root@b.example", "where", "nonsense@@", NULL, -JD_EINVAL, NULL},
+	};
+	struct jd_owner owner;
+	struct asking a;
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(cases); i++) {
+		int err = start_by(&a, &owner, cases[i].by, cases[i].name, cases[i].first,
+				   cases[i].second);
+
+		if (err != cases[i].err)
+			fail_msg("case %zu: %d, %s", i, err, usage);
+		assert_int_equal(a.times, err ? 0 : 1);
+		assert_true(!err || usage[0]);
+		if (cases[i].answer)
+			assert_memory_equal(a.first, cases[i].answer, strlen(cases[i].answer));
+		assert_true(list_empty(&owner.pending));
+	}
+}
+
+static void test_owner_gone(void **state)
+{
+	struct jd_owner owner;
+	struct asking a;
+
+	(void)state;
+	assert_int_equal(start_by(&a, &owner, "root@b.example", "hold", NULL, NULL), 0);
+	owner_cancel_all(&owner);
+	jd_command_done(held);
+	loop_turn(server.loop, false);
+	assert_int_equal(a.times, 0);
+	assert_int_equal(start_by(&a, &owner, "root@b.example", "hold", NULL, NULL), 0);
+	jd_command_fail(held, "No.");
+	owner_cancel_all(&owner);
+	loop_turn(server.loop, false);
+	assert_int_equal(a.times, 0);
+	assert_int_equal(start_by(&a, &owner, "root@b.example", "freeze", NULL, NULL), 0);
+	assert_string_equal(a.error, "It is 3 degrees too cold.");
+}
+
 static void test_same_name(void **state)
 {
 	(void)state;
@@ -405,6 +534,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_front_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_module_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who_may, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_owner_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_core_commands, setup, teardown),
 		cmocka_unit_test(test_near),
