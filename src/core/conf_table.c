@@ -5,9 +5,9 @@
 #include "core/conf_table.h"
 #include "core/conf_value.h"
 #include "util/mem.h"
+#include "xmpp/stanza.h"
 
 #define KILO 1024LL
-#define MEGA (1024 * KILO)
 #define SEC  1000000LL
 #define DAY  (86400 * SEC)
 
@@ -113,7 +113,7 @@ static const struct jd_option auth_options[] = {
 };
 
 static const struct jd_option limits_options[] = {
-	JD_OPT_SIZE("stanza_bytes", struct conf, limits.stanza_bytes, "1M", 10000, 16 * MEGA,
+	JD_OPT_SIZE("stanza_bytes", struct conf, limits.stanza_bytes, "1M", 10000, STANZA_BYTES_MAX,
 		    "Size of a stanza after login."),
 	JD_OPT_SIZE("stanza_bytes_before_login", struct conf, limits.stanza_bytes_before_login,
 		    "10000", 10000, 64 * KILO, "Size of an element before login."),

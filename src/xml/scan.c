@@ -123,6 +123,11 @@ static enum scan_error leave(struct scan *s)
 	return s->error;
 }
 
+bool scan_unfinished(const struct scan *s)
+{
+	return !s->error && !s->paused && !scan_at_rest(s);
+}
+
 bool scan_park(struct scan *s)
 {
 	if (s->error || s->paused || s->running || !scan_at_rest(s))

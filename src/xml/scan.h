@@ -33,13 +33,18 @@ enum scan_error {
 };
 
 struct scan_limits {
-	size_t stanza_bytes; /* as received; canonical bytes and index may be twice that */
-	size_t tag_bytes;    /* one start tag */
-	unsigned depth;      /* 128; 16 before login */
-	unsigned attrs;      /* 64 */
-	unsigned elements;   /* 4096; 64 before login */
-	size_t ns_bytes;     /* 512 */
+	/* As received, and as canonical bytes (which may have SCAN_SLACK more); bytes and index
+	 * together may be twice that. */
+	size_t stanza_bytes;
+	size_t tag_bytes;  /* one start tag */
+	unsigned depth;    /* 128; 16 before login */
+	unsigned attrs;    /* 64 */
+	unsigned elements; /* 4096; 64 before login */
+	size_t ns_bytes;   /* 512 */
 };
+/* What we may add to a stanza, such as the stream's language. */
+#define SCAN_SLACK ((size_t)4096)
+
 extern const struct scan_limits scan_limits_before; /* before login: 10 000 bytes, 4 KiB tag ... */
 extern const struct scan_limits scan_limits_after;  /* 1 MiB, 16 KiB tag ... */
 
@@ -115,6 +120,9 @@ enum scan_error scan_resume(struct scan *s);
 enum scan_error scan_restart(struct scan *s);
 /* A new document begins with the next bytes: what was kept is thrown away (STARTTLS). */
 void scan_discard(struct scan *s);
+
+/* A header, a stanza or another token has begun, and waits for more bytes to end. */
+bool scan_unfinished(const struct scan *s);
 
 /* Between stanzas and with nothing held back, gives the parser away; it comes
  * back by itself with the next bytes. False if the moment is not right. */

@@ -97,7 +97,7 @@ static bool begin_stanza(struct scan *s, struct parser_name name, size_t start)
 	/* Twice the size that may be received: for the index, and for namespaces
 	 * that prefixes had kept short. */
 	struct wire_limits limits = {
-		.bytes = s->limits.stanza_bytes * 2 + 4096,
+		.bytes = s->limits.stanza_bytes * 2 + SCAN_SLACK,
 		.elements = s->limits.elements,
 		.depth = s->limits.depth,
 		.attrs = s->limits.attrs + 1, /* the stream's xml:lang */
@@ -167,7 +167,9 @@ static void end_stanza(struct scan *s)
 {
 	struct wire_builder *b = s->b;
 
-	if (s->at - s->stanza_start > s->limits.stanza_bytes) {
+	/* What goes out counts too: namespaces that a prefix had kept short are repeated there. */
+	if (s->at - s->stanza_start > s->limits.stanza_bytes ||
+	    b->len > s->limits.stanza_bytes + SCAN_SLACK) {
 		scan_fail(s, SCAN_POLICY_VIOLATION);
 		return;
 	}

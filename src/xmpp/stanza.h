@@ -9,6 +9,13 @@
  */
 #pragma once
 
+/* The most that an operator can allow a stanza to have, received or as canonical bytes. */
+#define STANZA_BYTES_MAX ((size_t)2 << 20)
+/* Room for what is put around it: a forwarded copy, the addresses of an answer. */
+#define STANZA_WRAPPING ((size_t)64 << 10)
+/* So much a stanza that we send may have; it fits into an outbox that is empty. */
+#define STANZA_SENT_MAX (STANZA_BYTES_MAX + STANZA_WRAPPING)
+
 #include <jackdaw/stanza.h>
 
 #include "util/arena.h"

@@ -14,7 +14,7 @@
 /* A received stanza of the largest size must still fit into a forwarded or archived
  * copy with its wrapping. */
 static const struct wire_limits build_limits = {
-	.bytes = (1u << 20) + (64u << 10),
+	.bytes = 2 * STANZA_SENT_MAX,
 	.elements = 4096 + 64,
 	.depth = 128 + 8,
 	.attrs = 64 + 8,
@@ -36,6 +36,7 @@ struct stanza_writer {
 	struct stanza_writer *next;
 	enum jd_kind kind;
 	enum jd_type type;
+	bool limited;           /* to STANZA_SENT_MAX */
 	struct jd_jid from, to; /* lengths; the text is in the builder */
 };
 
@@ -126,8 +127,13 @@ static struct jd_wire *writer_finish(struct stanza_writer *w)
 	meta.to = jid_of_root(b, "to", w->to);
 	meta.id = wire_root_attr(b, JD_STR_NULL, "id");
 	meta.lang = wire_root_attr(b, JD_STR(JD_NS_XML), "lang");
+	/* The bound of the builder is for bytes and index together. */
 	if (wire_finish(b, &meta, &wire) != 0)
 		wire = NULL;
+	if (wire && w->limited && wire->bytes_len > STANZA_SENT_MAX) {
+		wire_unref(wire);
+		wire = NULL;
+	}
 	writer_put(w);
 	return wire;
 }
@@ -139,6 +145,7 @@ struct jd_xml *stanza_build(struct stanza_pool *pool, enum jd_kind kind, enum jd
 {
 	struct stanza_writer *w = writer_get(stanza_pool_or_used(pool), &build_limits);
 
+	w->limited = true;
 	w->kind = kind;
 	w->type = type;
 	w->from = from;
@@ -219,6 +226,7 @@ struct jd_xml *stanza_rebuild_open(struct stanza *s)
 {
 	struct stanza_writer *w = writer_get(s->pool, &rebuild_limits);
 
+	w->limited = false;
 	w->kind = s->pub.kind;
 	w->type = s->pub.type;
 	w->from = s->pub.from;

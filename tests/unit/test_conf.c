@@ -180,7 +180,7 @@ static const struct {
 	{HOST "auth { scram_hashes = {} }\n",
 	 "jackdaw.conf: 'scram_hashes' in auth must name at least one hash\n"},
 	{HOST "limits { stanza_bytes = 5x }\n",
-	 "jackdaw.conf:3: 'stanza_bytes' in limits must be a size from 10000 to 16M (such as 4096, "
+	 "jackdaw.conf:3: 'stanza_bytes' in limits must be a size from 10000 to 2M (such as 4096, "
 	 "64k, 1M), not '5x'\n"},
 	{HOST "limits { park_after = 2d }\n",
 	 "jackdaw.conf:3: 'park_after' in limits must be a time from 0 to 1d (such as 500ms, 30s, "

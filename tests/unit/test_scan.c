@@ -531,16 +531,80 @@ static void test_parser_cap(void **state)
 	rec_fini(&r);
 }
 
+/* A namespace that prefixes had kept short is written again and again: what goes out has the
+ * same bound as what comes in. */
+static void test_expansion(void **state)
+{
+	static const struct scan_limits l = {20000, 16384, 128, 64, 4096, 512};
+	static const struct {
+		unsigned pairs;
+		enum scan_error e;
+	} rows[] = {{20, SCAN_OK}, {200, SCAN_POLICY_VIOLATION}};
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(rows); i++) {
+		char ns[201], text[8192];
+		enum scan_error e;
+		struct rec r;
+		int n;
+
+		memset(ns, 'u', 200);
+		ns[200] = '\0';
+		rec_init(&r, SCAN_STREAM);
+		assert_int_equal(rec_feed(&r, HEADER), SCAN_OK);
+		scan_limits(r.s, &l);
+		n = snprintf(text, sizeof(text), "<message><x xmlns='v' xmlns:p='%s'>", ns);
+		for (unsigned k = 0; k < rows[i].pairs; k++)
+			n += snprintf(text + n, sizeof(text) - (size_t)n, "<p:a/><b/>");
+		snprintf(text + n, sizeof(text) - (size_t)n, "</x></message>");
+		e = rec_feed(&r, text);
+		assert_int_equal(e, rows[i].e);
+		assert_int_equal(r.elements, e == SCAN_OK);
+		rec_fini(&r);
+	}
+}
+
+static void test_tells_unfinished(void **state)
+{
+	static const struct {
+		const char *bytes;
+		bool unfinished;
+	} rows[] = {{"", false},
+		    {"<?xml version='1.0'?>", false},
+		    {HEADER, false},
+		    {HEADER " \n", false},
+		    {HEADER "<", true},
+		    {HEADER "<message", true},
+		    {HEADER "<message>", true},
+		    {HEADER "<message><body>text</body>", true},
+		    {HEADER "<message/>", false},
+		    {HEADER "<message/></stream:st", true},
+		    {HEADER "<a></b>", false}};
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(rows); i++) {
+		struct rec r;
+
+		rec_init(&r, SCAN_STREAM);
+		if (*rows[i].bytes)
+			(void)rec_feed(&r, rows[i].bytes);
+		if (scan_unfinished(r.s) != rows[i].unfinished)
+			fail_msg("%s", rows[i].bytes);
+		rec_fini(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_canonical),   cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_content_ns),  cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_conditions),  cmocka_unit_test(test_framed),
-		cmocka_unit_test(test_bounds),      cmocka_unit_test(test_unfinished),
-		cmocka_unit_test(test_tag_growing), cmocka_unit_test(test_keepalive),
-		cmocka_unit_test(test_memory_back), cmocka_unit_test(test_fresh_names),
-		cmocka_unit_test(test_parser_cap),
+		cmocka_unit_test(test_canonical),        cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_content_ns),       cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_conditions),       cmocka_unit_test(test_framed),
+		cmocka_unit_test(test_bounds),           cmocka_unit_test(test_unfinished),
+		cmocka_unit_test(test_tag_growing),      cmocka_unit_test(test_keepalive),
+		cmocka_unit_test(test_memory_back),      cmocka_unit_test(test_fresh_names),
+		cmocka_unit_test(test_parser_cap),       cmocka_unit_test(test_expansion),
+		cmocka_unit_test(test_tells_unfinished),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

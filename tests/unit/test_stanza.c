@@ -3,6 +3,7 @@
  * Stanzas: what is read from a received root, lifetimes, edits, and those of our
  * own making.
  */
+#include "net/link.h"
 #include "xmpp_fixture.h"
 
 #include "util/arena.h"
@@ -318,10 +319,10 @@ static void test_add_too_much(void **state)
 {
 	struct jd_stanza *st = fx_stanza("<message><body>x</body></message>");
 	struct jd_xml *x = jd_stanza_add(st);
-	char *big = calloc(1, 2 << 20);
+	char *big = calloc(1, 3 << 20);
 
 	(void)state;
-	memset(big, 'x', (2 << 20) - 1);
+	memset(big, 'x', (3 << 20) - 1);
 	jd_xml_leaf(x, "urn:x", "y", jd_cstr(big));
 	jd_stanza_added(st, x);
 	fx_expect(st, STANZA_STREAM, "<message><body>x</body></message>");
@@ -371,12 +372,12 @@ static void test_build_nested(void **state)
 
 static void test_build_refused(void **state)
 {
-	char *big = calloc(1, 2 << 20);
+	char *big = calloc(1, 3 << 20);
 	struct jd_xml *x;
 	struct jd_stanza *st;
 
 	(void)state;
-	memset(big, 'x', (2 << 20) - 1);
+	memset(big, 'x', (3 << 20) - 1);
 	x = stanza_build(fx_pool, JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL, JD_JID_NULL, JD_STR_NULL);
 	jd_xml_leaf(x, NULL, "body", jd_cstr(big));
 	assert_null(stanza_built(x));
@@ -455,6 +456,35 @@ static void test_forward(void **state)
 	jd_stanza_unref(st);
 }
 
+/* What may come in may go on within something else, however much index it needs. */
+static void test_forward_largest(void **state)
+{
+	size_t max = scan_limits_after.stanza_bytes, n;
+	char *text = malloc(max + 1);
+	struct jd_stanza *st, *fwd;
+	struct jd_xml *x;
+
+	(void)state;
+	n = (size_t)snprintf(text, max, "<message><body>");
+	memset(text + n, 'x', max - n);
+	n = max - strlen("</body></message>") - 4000 * strlen("<y z='' t=''/>");
+	for (int i = 0; i < 4000; i++)
+		n += (size_t)snprintf(text + n, max - n, "%s<y z='' t=''/>", i ? "" : "</body>");
+	snprintf(text + n, max + 1 - n, "</message>");
+	st = fx_stanza(text);
+	x = stanza_build(fx_pool, JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL, JD_JID_NULL, JD_STR_NULL);
+	jd_xml_start(x, "urn:xmpp:forward:0", "forwarded");
+	jd_stanza_write(st, x);
+	jd_xml_end(x);
+	fwd = stanza_built(x);
+	assert_non_null(fwd);
+	assert_true(stanza_out_size(fwd, STANZA_FRAMED) + STANZA_SENT_MAX + PIECE_COST <=
+		    LINK_HARD_BYTES);
+	jd_stanza_unref(fwd);
+	jd_stanza_unref(st);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_build_refused),
 		cmocka_unit_test(test_build_no_memory),
 		cmocka_unit_test(test_forward),
+		cmocka_unit_test(test_forward_largest),
 	};
 
 	return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
