@@ -162,7 +162,9 @@ struct jd_account_event {
 	struct jd_host *host;
 	struct jd_jid jid; /* bare */
 	uint64_t owner;
-	struct jd_unit *unit; /* add your DELETE statements to it */
+	/* Takes the name away; add your DELETE statements to it if they touch few rows, else
+	 * see jd_on_erase(). */
+	struct jd_unit *unit;
 };
 
 /* -- IQs -------------------------------------------------------------------------------------- */

@@ -189,6 +189,21 @@ JD_EXPORT void jd_stream_feature(struct jd_instance *mi, const char *ns, const c
 /* Commands; the table ends with an entry without name. -JD_EEXIST. */
 JD_EXPORT int jd_commands(struct jd_instance *mi, const struct jd_command_def *defs) JD_MUST_USE;
 
+/*
+ * An account is being erased: its name leads nowhere any more, its sessions have gone. fn is
+ * called when this module's turn comes, and once more after a failure or a restart of the
+ * server, so what it does must be doable again. It erases what the account has here in steps
+ * of bounded size (its callbacks belong to jd_erasure_pending()), and then says
+ * jd_erase_done(), once: false, and it is called again a little later.
+ */
+struct jd_erasure;
+typedef void (*jd_erase_fn)(struct jd_instance *mi, struct jd_erasure *e);
+JD_EXPORT int jd_on_erase(struct jd_instance *mi, jd_erase_fn fn) JD_MUST_USE;
+JD_EXPORT struct jd_jid jd_erasure_jid(const struct jd_erasure *e); /* the name that it had */
+JD_EXPORT uint64_t jd_erasure_owner(const struct jd_erasure *e);
+JD_EXPORT struct jd_owner *jd_erasure_pending(struct jd_erasure *e);
+JD_EXPORT void jd_erase_done(struct jd_erasure *e, bool good);
+
 /* Statements; before they are used. */
 JD_EXPORT int jd_statements(struct jd_instance *mi, struct jd_stmt *const *stmts,
 			    size_t n) JD_MUST_USE;

@@ -258,18 +258,9 @@ void blocklist_written(struct blocklist *l, const struct change *change)
 		blocklist_remove(l, change->jids);
 }
 
-static void on_deleting(struct jd_instance *mi, struct jd_account_event *ev)
-{
-	(void)mi;
-	jd_unit_add(ev->unit, &drop_all, JD_PARAMS(jd_int((int64_t)ev->owner)));
-}
-
 int blocklist_start(struct jd_instance *mi)
 {
 	static struct jd_stmt *const all[] = {&load, &put, &drop, &drop_all};
-	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 
-	if (r < 0)
-		return r;
-	return jd_on(mi, account_deleting, JD_PRIO_NORMAL, on_deleting);
+	return jd_statements(mi, all, JD_ARRAY_SIZE(all));
 }

@@ -65,12 +65,6 @@ static struct jd_stmt get = {
 	.sql = "SELECT at, status FROM last_seen WHERE owner = $1",
 };
 
-static struct jd_stmt drop = {
-	.name = "last.drop",
-	.lane = JD_LANE_WRITE,
-	.sql = "DELETE FROM last_seen WHERE owner = $1",
-};
-
 /* -- writing, later --------------------------------------------------------------------------- */
 
 static struct departure *departure_take(struct last *l)
@@ -283,12 +277,6 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 
 /* -- the module ------------------------------------------------------------------------------- */
 
-static void on_deleting(struct jd_instance *mi, struct jd_account_event *ev)
-{
-	(void)mi;
-	jd_unit_add(ev->unit, &drop, JD_PARAMS(jd_int((int64_t)ev->owner)));
-}
-
 static void account_free(struct jd_instance *mi, void *data)
 {
 	(void)mi;
@@ -311,14 +299,12 @@ static int start_hooks(struct jd_instance *mi)
 		r = jd_on(mi, session_unbound, JD_PRIO_NORMAL, on_unbound);
 	if (r == 0)
 		r = jd_on(mi, account_in, JD_PRIO_NORMAL, on_account);
-	if (r == 0)
-		r = jd_on(mi, account_deleting, JD_PRIO_NORMAL, on_deleting);
 	return r;
 }
 
 static int start(struct jd_instance *mi)
 {
-	static struct jd_stmt *const all[] = {&put, &get, &drop};
+	static struct jd_stmt *const all[] = {&put, &get};
 	struct last *l = jd_data(mi);
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 

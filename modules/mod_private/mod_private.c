@@ -58,12 +58,6 @@ static struct jd_stmt check_room = {
 	.expect = 1,
 };
 
-static struct jd_stmt drop_all = {
-	.name = "private.drop_all",
-	.lane = JD_LANE_WRITE,
-	.sql = "DELETE FROM private_item WHERE owner = $1",
-};
-
 /* -- elements as text ---------------------------------------------------------------- */
 
 static bool is_key(struct jd_el el)
@@ -247,19 +241,11 @@ static enum jd_verdict on_set(struct jd_instance *mi, struct jd_iq *iq)
 
 /* -- the module ---------------------------------------------------------------------- */
 
-static void on_deleting(struct jd_instance *mi, struct jd_account_event *ev)
-{
-	(void)mi;
-	jd_unit_add(ev->unit, &drop_all, JD_PARAMS(jd_int((int64_t)ev->owner)));
-}
-
 static int start(struct jd_instance *mi)
 {
-	static struct jd_stmt *const all[] = {&get, &put, &drop, &check_room, &drop_all};
+	static struct jd_stmt *const all[] = {&get, &put, &drop, &check_room};
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 
-	if (r == 0)
-		r = jd_on(mi, account_deleting, JD_PRIO_NORMAL, on_deleting);
 	if (r == 0)
 		r = jd_on_iq(mi, JD_TYPE_GET, JD_TO_ACCOUNT, NS_PRIVATE, "query", on_get);
 	if (r == 0)

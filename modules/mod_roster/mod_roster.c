@@ -6,6 +6,7 @@
  *   store.c         rosters in memory and in the database
  *   query.c         what clients ask and are told
  *   subscription.c  the four requests, both ways
+ *   farewell.c      what contacts of a deleted account are told
  *
  * This file puts them together: the filter that loads a roster before anybody
  * needs it, the service for other modules, the options.
@@ -120,6 +121,8 @@ static int start(struct jd_instance *mi)
 	if (r == 0)
 		r = store_start(mi);
 	if (r == 0)
+		r = farewell_start(mi);
+	if (r == 0)
 		r = jd_on(mi, session_in, JD_PRIO_FIRST, on_session_first);
 	if (r == 0)
 		r = jd_on(mi, account_in, JD_PRIO_FIRST, on_account_first);
@@ -133,4 +136,4 @@ static int start(struct jd_instance *mi)
 JD_MODULE(roster, .summary = "Rosters and subscriptions (RFC 6121)",
 	  .data_size = sizeof(struct options), .account_size = sizeof(struct roster),
 	  .session_size = sizeof(struct interest), .options = options, .account_free = account_free,
-	  .start = start, .stop = store_stop);
+	  .start = start);

@@ -30,8 +30,6 @@ enum {
 struct options {
 	int64_t max_items;
 	bool versioning;
-	/* not options: */
-	struct farewell *farewells; /* being read: store.c */
 };
 
 struct item {
@@ -60,7 +58,8 @@ struct interest {
 /* -- store.c: memory and database -------------------------------------------------------- */
 
 int store_start(struct jd_instance *mi);
-void store_stop(struct jd_instance *mi);
+/* farewell.c */
+int farewell_start(struct jd_instance *mi);
 struct item *roster_find(const struct roster *r, struct jd_str jid);
 struct item *roster_add(struct roster *r, struct jd_str jid); /* with state 0 */
 void roster_remove(struct roster *r, struct item *item);      /* frees it */

@@ -37,18 +37,6 @@ static struct jd_stmt put_version = {
 	       " ON CONFLICT (owner) DO UPDATE SET version = excluded.version",
 };
 
-static struct jd_stmt drop_items = {
-	.name = "roster.drop_items",
-	.lane = JD_LANE_WRITE,
-	.sql = "DELETE FROM roster_item WHERE owner = $1",
-};
-
-static struct jd_stmt drop_version = {
-	.name = "roster.drop_version",
-	.lane = JD_LANE_WRITE,
-	.sql = "DELETE FROM roster_version WHERE owner = $1",
-};
-
 /* -- memory ------------------------------------------------------------------------------- */
 
 static int jid_cmp(const char *a, struct jd_str b)
@@ -268,96 +256,9 @@ int roster_write(struct change *change, struct jd_owner *owner, const struct ite
 /* -- registration -------------------------------------------------------------------------------
  */
 
-/* A deleted account's contacts hear that it is over. The read has the account's key, so it
- * comes before the rows are erased. */
-struct farewell {
-	struct farewell *next;
-	struct jd_instance *mi;
-	struct jd_jid from; /* text behind the struct */
-};
-
-static void say_farewell(struct jd_jid from, struct jd_arena *arena, struct jd_str contact,
-			 unsigned state)
-{
-	struct jd_jid to;
-
-	if (jd_jid_parse(arena, contact, &to) < 0)
-		return;
-	if (state & (ITEM_TO | ITEM_OUT))
-		jd_send(jd_stanza_new(JD_PRESENCE, JD_TYPE_UNSUBSCRIBE, from, to, JD_STR_NULL));
-	if (state & (ITEM_FROM | ITEM_IN))
-		jd_send(jd_stanza_new(JD_PRESENCE, JD_TYPE_UNSUBSCRIBED, from, to, JD_STR_NULL));
-}
-
-static void farewell_free(struct farewell *f)
-{
-	struct options *o = jd_data(f->mi);
-	struct farewell **p = &o->farewells;
-
-	while (*p != f)
-		p = &(*p)->next;
-	*p = f->next;
-	jd_free(f);
-}
-
-/* Those whose answers will not come any more. */
-void store_stop(struct jd_instance *mi)
-{
-	struct options *o = jd_data(mi);
-
-	while (o->farewells)
-		farewell_free(o->farewells);
-}
-
-static void on_last_roster(void *arg, enum jd_db_status status, const struct jd_rows *rows)
-{
-	struct farewell *f = arg;
-	struct jd_stanza *memory =
-		jd_built(jd_stanza_new(JD_PRESENCE, JD_TYPE_NONE, f->from, f->from, JD_STR_NULL));
-
-	for (size_t i = 0; status == JD_DB_OK && i < jd_rows_count(rows); i++)
-		if (!jd_row_null(rows, i, 1))
-			say_farewell(f->from, memory->arena, jd_row_str(rows, i, 1),
-				     (unsigned)jd_row_int(rows, i, 3));
-	jd_stanza_unref(memory);
-	farewell_free(f);
-}
-
-static void read_last_roster(struct jd_instance *mi, const struct jd_account_event *ev)
-{
-	struct jd_str text = jd_jid_str(ev->jid);
-	struct farewell *f = jd_alloc(sizeof(*f) + text.len);
-	struct jd_unit *unit = jd_unit_new();
-	struct options *o = jd_data(mi);
-
-	f->mi = mi;
-	f->next = o->farewells;
-	o->farewells = f;
-	memcpy(f + 1, text.p, text.len);
-	f->from = ev->jid;
-	f->from.p = (const char *)(f + 1);
-	jd_unit_key(unit, ev->owner);
-	jd_unit_add(unit, &load, JD_PARAMS(jd_int((int64_t)ev->owner)));
-	if (jd_unit_submit(unit, jd_instance_pending(mi), on_last_roster, f) < 0)
-		farewell_free(f);
-}
-
-static void on_deleting(struct jd_instance *mi, struct jd_account_event *ev)
-{
-	struct jd_params no = JD_PARAMS(jd_int((int64_t)ev->owner));
-
-	read_last_roster(mi, ev);
-	jd_unit_add(ev->unit, &drop_items, no);
-	jd_unit_add(ev->unit, &drop_version, no);
-}
-
 int store_start(struct jd_instance *mi)
 {
-	static struct jd_stmt *const all[] = {&load,        &put_item,   &drop_item,
-					      &put_version, &drop_items, &drop_version};
-	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
+	static struct jd_stmt *const all[] = {&load, &put_item, &drop_item, &put_version};
 
-	if (r < 0)
-		return r;
-	return jd_on(mi, account_deleting, JD_PRIO_NORMAL, on_deleting);
+	return jd_statements(mi, all, JD_ARRAY_SIZE(all));
 }

@@ -149,19 +149,11 @@ static enum jd_verdict on_set(struct jd_instance *mi, struct jd_iq *iq)
 
 /* -- the module ---------------------------------------------------------------------- */
 
-static void on_deleting(struct jd_instance *mi, struct jd_account_event *ev)
-{
-	(void)mi;
-	jd_unit_add(ev->unit, &drop, JD_PARAMS(jd_int((int64_t)ev->owner)));
-}
-
 static int start(struct jd_instance *mi)
 {
 	static struct jd_stmt *const all[] = {&get, &put, &drop};
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 
-	if (r == 0)
-		r = jd_on(mi, account_deleting, JD_PRIO_NORMAL, on_deleting);
 	if (r == 0)
 		r = jd_on_iq(mi, JD_TYPE_GET, JD_TO_ACCOUNT, NS_VCARD, "vCard", on_get);
 	if (r == 0)

@@ -4,10 +4,11 @@
  *
  * A password becomes keys for every SCRAM hash at once, on a worker, with a salt
  * each; the password itself is stored nowhere and wiped.  What is written goes
- * in one unit: an account never exists without its keys.  Deleting leaves a
- * tombstone on the name, so that a stranger cannot take it over by accident.
+ * in one unit: an account never exists without its keys.  Deleting takes the name and the
+ * keys away and leaves a tombstone on the name, so that a stranger cannot take it over by
+ * accident; the rest is erased in steps (erase.c).
  */
-#include "core/core.h"
+#include "core/erase.h"
 #include "stream/sasl/sasl.h"
 #include "util/clock.h"
 #include "xmpp/jid.h"
@@ -70,10 +71,21 @@ static struct jd_stmt bury = {
 	       " DO UPDATE SET owner = excluded.owner, deleted_at = excluded.deleted_at",
 };
 
-static struct jd_stmt drop_account = {
-	.name = "core.drop_account",
+static struct jd_stmt leave = {
+	.name = "core.leave",
 	.lane = JD_LANE_WRITE,
-	.sql = "DELETE FROM account WHERE owner = $1",
+	.sql = "INSERT INTO account_leaving (owner, host, name, since)"
+	       " SELECT owner, host, name, $2 FROM account WHERE owner = $1",
+	.pgsql = "INSERT INTO account_leaving (owner, host, name, since)"
+		 " SELECT owner, host, name, $2::bigint FROM account WHERE owner = $1",
+	.expect = 1,
+};
+
+/* No address has a local part with '@'. */
+static struct jd_stmt take_name = {
+	.name = "core.take_name",
+	.lane = JD_LANE_WRITE,
+	.sql = "UPDATE account SET name = '@' || owner WHERE owner = $1",
 	.expect = 1,
 };
 
@@ -233,20 +245,40 @@ int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str 
 
 /* -- deleting -------------------------------------------------------------------------------- */
 
-static void on_deleted(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+static void on_erased(void *arg, int result)
 {
-	(void)rows;
-	change_end(arg, outcome(status, -JD_ENOENT));
+	change_end(arg, result);
 }
 
-/* Sessions end first, so that nothing is written for the account behind its end. */
-static void delete_rows(struct change *c)
+static void on_left(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct change *c = arg;
+	struct jd_str host = jd_host_name(c->host), name = jd_cstr(c->name);
+	char text[2 * JD_JID_PART_MAX + 1];
+	struct jd_jid jid = {text, (uint16_t)name.len, (uint16_t)host.len, 0};
+
+	(void)rows;
+	if (status != JD_DB_OK) {
+		change_end(c, outcome(status, -JD_ENOENT));
+		return;
+	}
+	account_forget(c->host, name, STREAM_NOT_AUTHORIZED);
+	memcpy(text, name.p, name.len);
+	text[name.len] = '@';
+	memcpy(text + name.len + 1, host.p, host.len);
+	erase_account(c->host, jid, c->number, on_erased, c);
+}
+
+/* Sessions end first, so that nothing is written for the account behind its end. The name
+ * and the keys go in one unit; the rest in steps (erase.c), also when the server ends first. */
+static void leave_name(struct change *c)
 {
 	struct jd_str domain = jd_host_name(c->host), name = jd_cstr(c->name);
 	struct jd_unit *unit = jd_unit_new();
 	struct jd_account *a = account_get(c->host, name);
 	struct jd_account_event ev = {c->host, a->jid, c->number, unit};
 	struct jd_params number = JD_PARAMS(jd_int((int64_t)c->number));
+	struct jd_param now = jd_int((int64_t)clock_real());
 
 	account_pin(a);
 	account_forget(c->host, name, STREAM_NOT_AUTHORIZED);
@@ -254,10 +286,10 @@ static void delete_rows(struct change *c)
 	jd_unit_key(unit, c->number);
 	jd_unit_add(unit, &drop_keys_of, number);
 	jd_unit_add(unit, &bury,
-		    JD_PARAMS(jd_text(domain), jd_text(name), jd_int((int64_t)c->number),
-			      jd_int((int64_t)clock_real())));
-	jd_unit_add(unit, &drop_account, number);
-	if (jd_unit_submit(unit, &c->owner, on_deleted, c) < 0)
+		    JD_PARAMS(jd_text(domain), jd_text(name), jd_int((int64_t)c->number), now));
+	jd_unit_add(unit, &leave, JD_PARAMS(jd_int((int64_t)c->number), now));
+	jd_unit_add(unit, &take_name, number);
+	if (jd_unit_submit(unit, &c->owner, on_left, c) < 0)
 		change_end(c, -JD_EDB);
 	account_unpin(a);
 }
@@ -272,7 +304,7 @@ static void on_owner(void *arg, enum jd_db_status status, const struct jd_rows *
 		change_end(c, -JD_ENOENT);
 	} else {
 		c->number = (uint64_t)jd_row_int(rows, 0, 0);
-		delete_rows(c);
+		leave_name(c);
 	}
 }
 

@@ -93,14 +93,14 @@ static struct jd_stmt list_users = {
 	.name = "core.list_users",
 	.lane = JD_LANE_READ,
 	.sql = "SELECT host, name, created_at FROM account WHERE (host, name) > ($1, $2)"
-	       " ORDER BY host, name LIMIT 500",
+	       " AND name NOT LIKE '@%' ORDER BY host, name LIMIT 500",
 };
 
 static struct jd_stmt list_users_of = {
 	.name = "core.list_users_of",
 	.lane = JD_LANE_READ,
 	.sql = "SELECT host, name, created_at FROM account WHERE host = $1 AND name > $2"
-	       " ORDER BY name LIMIT 500",
+	       " AND name NOT LIKE '@%' ORDER BY name LIMIT 500",
 };
 
 struct users {

@@ -365,7 +365,8 @@ void auth_fini(void);
 typedef void (*account_done_fn)(void *arg, int result);
 int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
 			 bool create, bool force, account_done_fn done, void *arg) JD_MUST_USE;
-/* Ends sessions, tells account_deleting, erases rows, leaves the tombstone. */
+/* Ends sessions, tells account_deleting, leaves the tombstone, erases rows in steps; done comes
+ * when nothing is left. */
 int account_delete(struct jd_host *host, struct jd_jid jid, account_done_fn done,
 		   void *arg) JD_MUST_USE;
 

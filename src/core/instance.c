@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "core/conf.h"
+#include "core/erase.h"
 #include "core/order.h"
 #include "core/registry.h"
 
@@ -112,6 +113,7 @@ static void instance_stop(struct jd_instance *mi)
 	iq_handlers_remove(mi);
 	commands_remove(mi);
 	registered_remove(mi);
+	erasers_remove(mi);
 	owner_cancel_all(&mi->owner);
 	list_remove(&mi->node);
 	mem_free(mi->data);

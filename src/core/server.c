@@ -3,7 +3,7 @@
  * The core as a whole: its pools and lists, made before anything else of it is
  * used and freed when nothing of it is left.
  */
-#include "core/core.h"
+#include "core/erase.h"
 #include "util/clock.h"
 
 struct server server;
@@ -83,6 +83,7 @@ void core_unload(void)
 	calls_abandon(NULL);
 	iqs_abandon(NULL);
 	ask_fini();
+	erase_fini();
 	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next) {
 		struct jd_host *host = container_of(n, struct jd_host, node);
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/conf.h"
+#include "core/erase.h"
 #include "core/start.h"
 
 #define MAX_JOBS 1024 /* waiting for a worker; then logins get temporary-auth-failure */
@@ -256,6 +257,7 @@ int server_start(const char *file)
 		undo();
 		return e;
 	}
+	erase_resume();
 	jd_log(JD_LOG_NOTICE, "ready", jd_kv_cstr("version", JD_VERSION),
 	       jd_kv_int("hosts", (int64_t)conf->n_hosts),
 	       jd_kv_int("io_threads", conf->io_threads));
