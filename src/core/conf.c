@@ -12,6 +12,7 @@
 #include "core/conf_value.h"
 #include "core/near.h"
 #include "util/idn.h"
+#include "util/utf8.h"
 
 #define MAX_MISTAKES 200
 
@@ -38,6 +39,21 @@ static void read_mistake(void *arg, int line, const char *text)
 	mistake(arg, line, "%s", text);
 }
 
+/* Values may have escapes in them; a mistake is one line of text all the same. */
+static char *one_line(struct judge *j, struct jd_str text)
+{
+	bool good = utf8_valid_xml(text.p, text.len);
+	char *p = jd_arena_bytes(&j->scratch, text.len + 1);
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		p[i] = c < 0x20 || c == 0x7f || (c >= 0x80 && !good) ? '?' : (char)c;
+	}
+	p[text.len] = '\0';
+	return p;
+}
+
 static void mistakes_tell(struct judge *j, void (*report)(const char *line, void *arg), void *arg)
 {
 	/* Stable, and there are few: by insertion. */
@@ -56,7 +72,7 @@ static void mistakes_tell(struct judge *j, void (*report)(const char *line, void
 						  m->text)
 				: jd_arena_printf(&j->scratch, "%s: %s", j->file, m->text);
 
-		report(text.p, arg);
+		report(one_line(j, text), arg);
 	}
 }
 

@@ -20,6 +20,7 @@
 
 #include "core/conf_lex.h"
 #include "core/conf_read.h"
+#include "util/utf8.h"
 
 #define MAX_NAMES 400 /* learned in one file */
 #define MAX_DEPTH 4
@@ -54,9 +55,18 @@ struct value {
 static int value_parse(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *ret)
 {
 	size_t n = strlen(text) + 1;
-	struct value *v = mem_alloc_raw(sizeof(*v) + n);
+	struct value *v;
 
 	(void)opt;
+	/* The file is UTF-8, but escapes can write any byte. */
+	if (!utf8_valid_xml(text, n - 1)) {
+		if (!reading->wrong[0] && !reading->again)
+			snprintf(reading->wrong, sizeof(reading->wrong),
+				 "the escapes in this text make bytes that are not UTF-8 text");
+		reading->line = cfg->line;
+		return -1;
+	}
+	v = mem_alloc_raw(sizeof(*v) + n);
 	v->line = cfg->line;
 	memcpy(v->text, text, n);
 	*(void **)ret = v;

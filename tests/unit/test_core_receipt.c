@@ -61,7 +61,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void send(const char *id)
+static void say(const char *id)
 {
 	char xml[128];
 
@@ -78,12 +78,12 @@ static unsigned handled(void)
 static void test_unbroken(void **state)
 {
 	(void)state;
-	send("x");
+	say("x");
 	assert_int_equal(handled(), 1);
-	send("keep");
-	send("x");
-	send("keep");
-	send("x");
+	say("keep");
+	say("x");
+	say("keep");
+	say("x");
 	assert_int_equal(n_taken, 2);
 	assert_int_equal(handled(), 1);
 	jd_receipt_drop(taken[1]);
@@ -96,8 +96,8 @@ static void test_unbroken(void **state)
 static void test_session_goes(void **state)
 {
 	(void)state;
-	send("keep");
-	send("x");
+	say("keep");
+	say("x");
 	fake_close(a);
 	world_settle();
 	assert_int_equal(server.n_sessions, 1);
