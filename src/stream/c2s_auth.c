@@ -60,10 +60,23 @@ static void say_failure(struct c2s *c, enum sasl_condition condition)
 	say_done(c, &s);
 }
 
+/*
+ * Clients that know no binding of ours try one mechanism after the other until
+ * they come to one without: nothing was guessed at by then, so each may fail.
+ */
+static bool too_many(struct login *login)
+{
+	unsigned max = login->settings->max_auth_failures;
+
+	if (login->sasl && login->sasl->mismatch)
+		return ++login->mismatches > SASL_MECHANISM_COUNT;
+	return ++login->failures >= max && max;
+}
+
 static void fail(struct c2s *c, enum sasl_condition condition)
 {
 	struct login *login = c->login;
-	unsigned max = login->settings->max_auth_failures;
+	bool over = too_many(login);
 
 	jd_log_peer(JD_LOG_INFO, "login failed",
 		    jd_kv_cstr("user", login->sasl ? login->sasl->name : ""),
@@ -73,7 +86,7 @@ static void fail(struct c2s *c, enum sasl_condition condition)
 	say_failure(c, condition);
 	end_exchange(c);
 	c->state = AT_FEATURES;
-	if (++login->failures >= max && max)
+	if (over)
 		c2s_error(c, STREAM_POLICY_VIOLATION, "Too many failed logins.");
 }
 

@@ -75,7 +75,7 @@ struct login {
 	uint64_t owner;
 	const char *mechanism;
 	jd_usec deadline; /* monotonic */
-	unsigned failures;
+	unsigned failures, mismatches;
 	uint8_t lang_len;
 	char lang[64];
 };

@@ -32,13 +32,17 @@ class Session(slixmpp.ClientXMPP):
         mechanism = options.get("mechanism")
         config = {"feature_mechanisms": {"use_mech": mechanism}} if mechanism else {}
         super().__init__(options["jid"], options["password"], plugin_config=config)
+        if mechanism:
+            self.without_binding()
         self.ca_certs = options["certificate"]
         self.auto_authorize = None
         self.auto_subscribe = False
         for plugin in ("xep_0030", "xep_0092", "xep_0199", "xep_0202"):
             self.register_plugin(plugin)
         self.add_event_handler("session_start", self.started)
-        self.add_event_handler("failed_auth", lambda _: emit(event="error", text="failed auth"))
+        # It tries every mechanism, also those that need a binding it doesn't know.
+        self.add_event_handler("failed_all_auth",
+                               lambda _: emit(event="error", text="failed auth"))
         self.add_event_handler("ssl_invalid_chain",
                                lambda e: emit(event="error", text="certificate: %s" % e))
         self.add_event_handler("connection_failed",
@@ -47,6 +51,14 @@ class Session(slixmpp.ClientXMPP):
                                lambda e: emit(event="stream-error", text=e["condition"]))
         self.add_event_handler("disconnected", lambda _: emit(event="offline"))
         self.register_handler(Callback("all", Everything(None), self.report))
+
+    def without_binding(self):
+        """It knows only tls-unique, which TLS 1.3 hasn't, and says so by "y", which a server
+        with bindings must refuse (RFC 5802 section 6)."""
+        mechanisms = self.plugin["feature_mechanisms"]
+        credentials = mechanisms.sasl_callback
+        mechanisms.sasl_callback = lambda required, optional: dict(
+            credentials(required, optional), channel_binding=None)
 
     def started(self, _):
         emit(event="online", jid=self.boundjid.full)

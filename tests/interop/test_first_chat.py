@@ -135,7 +135,8 @@ def test_xmppjs(node, clients, alice, bob, transport):
     assert not one.errors() and not phone.errors()
 
 
-@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256", "PLAIN"])
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512",
+                                       "PLAIN"])
 def test_slixmpp_mechanisms(clients, alice, mechanism):
     phone = start_chat(clients.slixmpp(alice, mechanism))
     answer = phone.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", "localhost")

@@ -388,12 +388,48 @@ static void test_plus(void **state)
 	}
 }
 
+/* One that knows no binding of ours fails with all that need one, and comes in without; but
+ * not for ever. */
+static void test_mismatches(void **state)
+{
+	struct secure s;
+	struct world w;
+	char text[512];
+
+	(void)state;
+	for (int endless = 0; endless <= 1; endless++) {
+		world_with_tls(&w, false);
+		client_connect_to(&w, &s.cl, store, c2s_accepted, NULL);
+		client_send(&s.cl, HEADER_IN STARTTLS);
+		client_expect(&s.cl, HEADER_OUT REQUIRED PROCEED);
+		shake(&s);
+		secure_send(&s, HEADER_IN);
+		secure_expect(&s, HEADER_OUT FEATURES_SECURE);
+		for (int i = 0; i < (endless ? SASL_MECHANISM_COUNT : 6); i++) {
+			secure_sasl(&s, "auth mechanism='SCRAM-SHA-1-PLUS'", "auth",
+				    "p=tls-unique,,n=user,r=abc", 26);
+			secure_expect(&s, SASL_FAILED("malformed-request"));
+		}
+		if (endless)
+			secure_sasl(&s, "auth mechanism='SCRAM-SHA-1'", "auth", "y,,n=user,r=abc",
+				    15);
+		else
+			secure_send(&s, AUTH("PLAIN", PLAIN_GOOD));
+		secure_read(&s, text, sizeof(text));
+		assert_non_null(strstr(text, endless ? "<not-authorized/>" : "<success"));
+		secure_cut(&s);
+		world_told(&w, endless ? "CLOSED;"
+				       : "AUTH PASSWORD user@localhost;GOOD user PLAIN;CLOSED;");
+		world_stop(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_starttls),   cmocka_unit_test(test_offered),
 		cmocka_unit_test(test_direct_tls), cmocka_unit_test(test_plus),
-		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_mismatches), cmocka_unit_test(test_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, make_store, drop_store);

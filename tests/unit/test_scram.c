@@ -446,6 +446,7 @@ static void check_bound(const struct bound_case *c, const struct sasl_env *e)
 	if (c->condition >= 0) {
 		if (step != SASL_FAILURE || (int)s->condition != c->condition)
 			fail_msg("%s %s: step %d", sasl_name(c->mechanism), c->gs2, step);
+		assert_string_equal(s->name, "");
 		sasl_free(s);
 		return;
 	}

@@ -75,6 +75,7 @@ struct sasl {
 	struct sasl_env env;
 	/* results */
 	enum sasl_condition condition;
+	bool mismatch;        /* it failed over the channel binding, before there was a name */
 	struct auth_ask *ask; /* SASL_ASK: ownership goes to the caller */
 	char name[1024];      /* prepared local part, terminated */
 	uint64_t owner;

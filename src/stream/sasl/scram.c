@@ -100,6 +100,12 @@ static enum sasl_step identify(struct sasl *s, const struct scram_first *f)
 	return SASL_SUCCESS;
 }
 
+static enum sasl_step mismatch(struct sasl *s, enum sasl_condition condition)
+{
+	s->mismatch = true;
+	return sasl_fail(s, condition);
+}
+
 /*
  * RFC 5802 section 6: a -PLUS mechanism must say which binding it uses, and "y" -
  * the client could, but thinks that we can't - is the sign of somebody who took
@@ -112,15 +118,15 @@ static enum sasl_step bind_channel(struct sasl *s, const struct scram_first *f)
 	const struct sasl_bindings *b = &s->env.bindings;
 
 	if (kinds[s->mechanism].plus != (f->flag == 'p'))
-		return sasl_fail(s, SASL_MALFORMED_REQUEST);
+		return mismatch(s, SASL_MALFORMED_REQUEST);
 	if (f->flag == 'y' && (s->env.offered & SASL_PLUS_BITS))
-		return sasl_fail(s, SASL_NOT_AUTHORIZED);
+		return mismatch(s, SASL_NOT_AUTHORIZED);
 	if (buf_append(&sc->binding, f->gs2.p, f->gs2.len) < 0)
 		return out_of_memory(s);
 	if (f->flag != 'p')
 		return SASL_SUCCESS;
 	if (sasl_binding_find(f->binding, &type) < 0 || !b->len[type])
-		return sasl_fail(s, SASL_MALFORMED_REQUEST);
+		return mismatch(s, SASL_MALFORMED_REQUEST);
 	if (buf_append(&sc->binding, b->data[type], b->len[type]) < 0)
 		return out_of_memory(s);
 	return SASL_SUCCESS;
