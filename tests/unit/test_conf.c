@@ -257,7 +257,7 @@ static const struct {
 	{HOST "\xff = 1\n", "jackdaw.conf: the file is not UTF-8 text\n"},
 	{HOST "io_threads = \"1\\xff\"\n",
 	 "jackdaw.conf:3: the escapes in this text make bytes that are not UTF-8 text\n"},
-	{HOST "io_threads = \"1\\n\\e2\"\n",
+	{HOST "io_threads = \"1\\n\\t2\"\n",
 	 "jackdaw.conf:3: 'io_threads' must be a number from 0 to 64, not '1??2'\n"},
 	{HOST "control { mode = 01000 }\n",
 	 "jackdaw.conf:3: 'mode' in control must be a number from 0 to 511, not '01000'\n"},
