@@ -74,6 +74,8 @@ JD_EXPORT int jd_session_priority(const struct jd_session *session);
 /* Keeps a reference to an available presence stanza (NULL: unavailable), tells session_presence. */
 JD_EXPORT void jd_session_set_presence(struct jd_session *session, struct jd_stanza *presence,
 				       int priority);
+/* Tells session_caps: for the module that finds out what clients can do. */
+JD_EXPORT void jd_session_tell_caps(struct jd_session *session);
 
 /*
  * Writes the stanza to the session as it is (addresses are not changed), after

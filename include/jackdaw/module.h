@@ -182,9 +182,29 @@ JD_EXPORT void jd_feature(struct jd_instance *mi, unsigned targets, const char *
 JD_EXPORT void jd_identity(struct jd_instance *mi, unsigned targets, const char *category,
 			   const char *type, const char *name);
 JD_EXPORT void jd_item(struct jd_instance *mi, const char *jid, const char *node, const char *name);
+/* More about it, as a data form of type "result" (XEP-0128); one of each FORM_TYPE is shown. */
+struct jd_disco_field {
+	const char *var;
+	const char *type;          /* "list-multi"; NULL: not said */
+	const char *const *values; /* ends with NULL */
+};
+JD_EXPORT void jd_disco_form(struct jd_instance *mi, unsigned targets, const char *form_type,
+			     const struct jd_disco_field *fields, size_t n);
 
 /* What a stream offers after login: an empty element in its own namespace (RFC 6120 4.3.2). */
 JD_EXPORT void jd_stream_feature(struct jd_instance *mi, const char *ns, const char *name);
+/* The same with attributes: attrs() fills in so many of them as it returns, at most
+ * JD_ATTRS_MAX, with values in the arena, whenever the features of the host are put together,
+ * which is after all its modules have started. */
+#define JD_ATTRS_MAX 8
+struct jd_attr {
+	const char *name;
+	struct jd_str value;
+};
+typedef size_t (*jd_attrs_fn)(struct jd_instance *mi, struct jd_host *host, struct jd_arena *arena,
+			      struct jd_attr *attrs);
+JD_EXPORT void jd_stream_feature_attrs(struct jd_instance *mi, const char *ns, const char *name,
+				       jd_attrs_fn attrs);
 
 /* Commands; the table ends with an entry without name. -JD_EEXIST. */
 JD_EXPORT int jd_commands(struct jd_instance *mi, const struct jd_command_def *defs) JD_MUST_USE;
@@ -216,10 +236,12 @@ JD_EXPORT const void *jd_service(struct jd_instance *mi, const char *service,
 
 /* What is registered on a host, for mod_disco. fn is called for each. */
 struct jd_disco {
-	enum { JD_DISCO_IDENTITY, JD_DISCO_FEATURE, JD_DISCO_ITEM } kind;
-	struct jd_str category, type, name; /* identity; an item has name */
-	struct jd_str var;                  /* feature */
-	struct jd_str jid, node;            /* item */
+	enum { JD_DISCO_IDENTITY, JD_DISCO_FEATURE, JD_DISCO_ITEM, JD_DISCO_FORM } kind;
+	struct jd_str category, type, name;  /* identity; an item has name */
+	struct jd_str var;                   /* feature; a form's FORM_TYPE */
+	struct jd_str jid, node;             /* item */
+	const struct jd_disco_field *fields; /* form */
+	size_t n_fields;
 };
 JD_EXPORT void jd_disco_each(struct jd_host *host, enum jd_target target,
 			     void (*fn)(const struct jd_disco *entry, void *arg), void *arg);

@@ -8,6 +8,7 @@
  * may see its presence; others get the same answer as for an account that does
  * not exist (XEP-0030 section 8).
  */
+#include <jackdaw/caps.h>
 #include <jackdaw/roster.h>
 
 #define NS_INFO  JD_NS_DISCO_INFO
@@ -22,27 +23,55 @@ static const struct jd_option options[] = {
 	JD_OPT_END,
 };
 
-static void write_identity(struct jd_xml *x, struct jd_str category, struct jd_str type,
-			   struct jd_str name)
-{
-	jd_xml_start(x, NULL, "identity");
-	jd_xml_attr(x, "category", category);
-	jd_xml_attr(x, "type", type);
-	jd_xml_attr(x, "name", name.len ? name : JD_STR_NULL);
-	jd_xml_end(x);
-}
-
-static void write_info(const struct jd_disco *d, void *arg)
+/* The schema wants them in this order: identities, features, forms. */
+static void write_identity(const struct jd_disco *d, void *arg)
 {
 	struct jd_xml *x = arg;
 
-	if (d->kind == JD_DISCO_IDENTITY) {
-		write_identity(x, d->category, d->type, d->name);
-	} else if (d->kind == JD_DISCO_FEATURE) {
-		jd_xml_start(x, NULL, "feature");
-		jd_xml_attr(x, "var", d->var);
-		jd_xml_end(x);
-	}
+	if (d->kind != JD_DISCO_IDENTITY)
+		return;
+	jd_xml_start(x, NULL, "identity");
+	jd_xml_attr(x, "category", d->category);
+	jd_xml_attr(x, "type", d->type);
+	jd_xml_attr(x, "name", d->name.len ? d->name : JD_STR_NULL);
+	jd_xml_end(x);
+}
+
+static void write_feature(const struct jd_disco *d, void *arg)
+{
+	struct jd_xml *x = arg;
+
+	if (d->kind != JD_DISCO_FEATURE)
+		return;
+	jd_xml_start(x, NULL, "feature");
+	jd_xml_attr(x, "var", d->var);
+	jd_xml_end(x);
+}
+
+static void write_field(struct jd_xml *x, struct jd_str var, const char *type,
+			const char *const *values)
+{
+	jd_xml_start(x, NULL, "field");
+	jd_xml_attr(x, "var", var);
+	jd_xml_attr(x, "type", jd_cstr(type));
+	for (; *values; values++)
+		jd_xml_leaf(x, JD_NS_DATAFORM, "value", jd_cstr(*values));
+	jd_xml_end(x);
+}
+
+static void write_form(const struct jd_disco *d, void *arg)
+{
+	const char *const form_type[] = {d->var.p, NULL};
+	struct jd_xml *x = arg;
+
+	if (d->kind != JD_DISCO_FORM)
+		return;
+	jd_xml_start(x, JD_NS_DATAFORM, "x");
+	jd_xml_attr(x, "type", JD_STR("result"));
+	write_field(x, JD_STR("FORM_TYPE"), "hidden", form_type);
+	for (size_t i = 0; i < d->n_fields; i++)
+		write_field(x, jd_cstr(d->fields[i].var), d->fields[i].type, d->fields[i].values);
+	jd_xml_end(x);
 }
 
 static void write_item(const struct jd_disco *d, void *arg)
@@ -76,46 +105,70 @@ static bool refused(struct jd_instance *mi, struct jd_iq *iq)
 	return true;
 }
 
-static enum jd_verdict answer(struct jd_instance *mi, struct jd_iq *iq, const char *ns,
-			      void (*write)(const struct jd_disco *, void *))
+/* A node that is not there, but for the one by which the host's caps are asked for. */
+static bool unknown_node(struct jd_instance *mi, struct jd_iq *iq, bool info)
 {
-	const struct disco *d = jd_data(mi);
+	struct jd_str node = jd_el_attr(iq->query, "node");
+	const struct jd_caps_ops *caps;
+	struct jd_instance *provider;
+
+	if (!node.len)
+		return false;
+	caps = jd_service(mi, "caps", &provider);
+	if (info && !iq->account && caps && caps->own_node(provider, node, iq->st->arena))
+		return false;
+	jd_iq_fail(iq, JD_ITEM_NOT_FOUND, NULL);
+	return true;
+}
+
+static struct jd_xml *result_start(struct jd_iq *iq, const char *ns)
+{
+	struct jd_str node = jd_el_attr(iq->query, "node");
+	struct jd_xml *x = jd_iq_result(iq);
+
+	jd_xml_start(x, ns, "query");
+	jd_xml_attr(x, "node", node.len ? node : JD_STR_NULL);
+	return x;
+}
+
+static enum jd_verdict on_info(struct jd_instance *mi, struct jd_iq *iq)
+{
 	enum jd_target target = iq->account ? JD_TO_ACCOUNT : JD_TO_HOST;
 	struct jd_xml *x;
 
-	if (refused(mi, iq))
+	if (refused(mi, iq) || unknown_node(mi, iq, true))
 		return JD_DONE;
-	if (jd_el_attr(iq->query, "node").len) {
-		jd_iq_fail(iq, JD_ITEM_NOT_FOUND, NULL);
-		return JD_DONE;
-	}
-	x = jd_iq_result(iq);
-	jd_xml_start(x, ns, "query");
-	if (write == write_info && target == JD_TO_HOST)
-		write_identity(x, JD_STR("server"), JD_STR("im"), jd_cstr(d->name));
-	else if (write == write_info)
-		write_identity(x, JD_STR("account"), JD_STR("registered"), JD_STR_NULL);
-	jd_disco_each(iq->host, target, write, x);
+	x = result_start(iq, NS_INFO);
+	jd_disco_each(iq->host, target, write_identity, x);
+	jd_disco_each(iq->host, target, write_feature, x);
+	jd_disco_each(iq->host, target, write_form, x);
 	jd_xml_end(x);
 	jd_iq_reply(iq, x);
 	return JD_DONE;
 }
 
-static enum jd_verdict on_info(struct jd_instance *mi, struct jd_iq *iq)
-{
-	return answer(mi, iq, NS_INFO, write_info);
-}
-
 static enum jd_verdict on_items(struct jd_instance *mi, struct jd_iq *iq)
 {
-	return answer(mi, iq, NS_ITEMS, write_item);
+	enum jd_target target = iq->account ? JD_TO_ACCOUNT : JD_TO_HOST;
+	struct jd_xml *x;
+
+	if (refused(mi, iq) || unknown_node(mi, iq, false))
+		return JD_DONE;
+	x = result_start(iq, NS_ITEMS);
+	jd_disco_each(iq->host, target, write_item, x);
+	jd_xml_end(x);
+	jd_iq_reply(iq, x);
+	return JD_DONE;
 }
 
 static int start(struct jd_instance *mi)
 {
+	const struct disco *d = jd_data(mi);
 	unsigned both = JD_TO_HOST | JD_TO_ACCOUNT;
 	int r;
 
+	jd_identity(mi, JD_TO_HOST, "server", "im", d->name);
+	jd_identity(mi, JD_TO_ACCOUNT, "account", "registered", NULL);
 	jd_feature(mi, both, NS_INFO);
 	jd_feature(mi, both, NS_ITEMS);
 	r = jd_on_iq(mi, JD_TYPE_GET, both, NS_INFO, "query", on_info);

@@ -6,7 +6,9 @@
  * instance registers is noted on every host.
  */
 #include "core/registry.h"
+#include "util/arena.h"
 #include "util/buf.h"
+#include "xml/escape.h"
 
 struct entry {
 	struct list mine; /* in mi->registered */
@@ -16,7 +18,8 @@ struct entry {
 	struct jd_disco disco;
 	struct jd_str name, ns;
 	const void *ops;
-	char text[]; /* what the strings above point to */
+	jd_attrs_fn attrs; /* of a stream feature; NULL: it has none */
+	char text[];       /* what the strings above point to */
 };
 
 /* The strings of a new entry, to be copied behind it. */
@@ -76,6 +79,7 @@ void registered_remove(struct jd_instance *mi)
 
 		list_remove(&e->mine);
 		list_remove(&e->node);
+		mem_free((void *)(uintptr_t)e->disco.fields);
 		mem_free(e);
 	}
 }
@@ -87,7 +91,54 @@ struct disco_request {
 	unsigned targets;
 	int kind;
 	const char *category, *type, *name, *var, *jid, *node;
+	const struct jd_disco_field *fields;
+	size_t n_fields;
 };
+
+static size_t values_count(const struct jd_disco_field *f)
+{
+	size_t n = 0;
+
+	while (f->values[n])
+		n++;
+	return n;
+}
+
+/* The fields in one block: structs, then lists, then text. */
+static struct jd_disco_field *fields_copy(const struct jd_disco_field *from, size_t n)
+{
+	size_t pointers = 0, bytes = 0;
+	struct jd_disco_field *to;
+	const char **list;
+	char *text;
+
+	for (size_t i = 0; i < n; i++) {
+		pointers += values_count(&from[i]) + 1;
+		bytes += strlen(from[i].var) + 1 + (from[i].type ? strlen(from[i].type) + 1 : 0);
+		for (size_t k = 0; from[i].values[k]; k++)
+			bytes += strlen(from[i].values[k]) + 1;
+	}
+	to = mem_alloc(n * sizeof(*to) + pointers * sizeof(*list) + bytes);
+	list = (const char **)(void *)(to + n);
+	text = (char *)(list + pointers);
+	for (size_t i = 0; i < n; i++) {
+		to[i].var = memcpy(text, from[i].var, strlen(from[i].var) + 1);
+		text += strlen(text) + 1;
+		if (from[i].type) {
+			to[i].type = memcpy(text, from[i].type, strlen(from[i].type) + 1);
+			text += strlen(text) + 1;
+		}
+		to[i].values = list;
+		for (size_t k = 0; from[i].values[k]; k++) {
+			const char *value = from[i].values[k];
+
+			*list++ = memcpy(text, value, strlen(value) + 1);
+			text += strlen(text) + 1;
+		}
+		*list++ = NULL;
+	}
+	return to;
+}
 
 static int disco_add(struct jd_host *host, void *arg)
 {
@@ -101,6 +152,10 @@ static int disco_add(struct jd_host *host, void *arg)
 
 	memcpy(&e->disco.kind, &rq->kind, sizeof(e->disco.kind));
 	e->targets = rq->targets;
+	if (rq->n_fields) {
+		e->disco.fields = fields_copy(rq->fields, rq->n_fields);
+		e->disco.n_fields = rq->n_fields;
+	}
 	list_append(&host->disco, &e->node);
 	return 0;
 }
@@ -134,6 +189,19 @@ void jd_item(struct jd_instance *mi, const char *jid, const char *node, const ch
 				   .jid = jid,
 				   .node = node,
 				   .name = name};
+
+	instance_each_host(mi, disco_add, &rq);
+}
+
+void jd_disco_form(struct jd_instance *mi, unsigned targets, const char *form_type,
+		   const struct jd_disco_field *fields, size_t n)
+{
+	struct disco_request rq = {.mi = mi,
+				   .targets = targets,
+				   .kind = JD_DISCO_FORM,
+				   .var = form_type,
+				   .fields = fields,
+				   .n_fields = n};
 
 	instance_each_host(mi, disco_add, &rq);
 }
@@ -173,24 +241,80 @@ void jd_disco_each(struct jd_host *host, enum jd_target target,
 struct feature_request {
 	struct jd_instance *mi;
 	const char *ns, *name;
+	jd_attrs_fn attrs;
 };
 
 static int feature_add(struct jd_host *host, void *arg)
 {
 	const struct feature_request *rq = arg;
 	const struct entry_text texts[] = {TEXT(name, rq->name), TEXT(ns, rq->ns)};
+	struct entry *e = entry_new(rq->mi, texts, JD_ARRAY_SIZE(texts));
 
-	list_append(&host->stream_features, &entry_new(rq->mi, texts, JD_ARRAY_SIZE(texts))->node);
+	e->attrs = rq->attrs;
+	list_append(&host->stream_features, &e->node);
 	return 0;
 }
 
-void jd_stream_feature(struct jd_instance *mi, const char *ns, const char *name)
+void jd_stream_feature_attrs(struct jd_instance *mi, const char *ns, const char *name,
+			     jd_attrs_fn attrs)
 {
-	struct feature_request rq = {mi, ns, name};
+	struct feature_request rq = {mi, ns, name, attrs};
 
 	/* These are literals of a module's source, written into every stream as they are. */
 	JD_ASSERT(!strpbrk(ns, "'\"<>&") && !strpbrk(name, "'\"<>&/ :"));
 	instance_each_host(mi, feature_add, &rq);
+}
+
+void jd_stream_feature(struct jd_instance *mi, const char *ns, const char *name)
+{
+	jd_stream_feature_attrs(mi, ns, name, NULL);
+}
+
+static int value_write(struct buf *b, struct jd_str value)
+{
+	while (value.len) {
+		size_t n = escape_plain(value.p, value.len, ESCAPE_ATTR);
+		struct jd_str ref;
+
+		if (buf_append(b, value.p, n) < 0)
+			return -JD_ELIMIT;
+		value = (struct jd_str){value.p + n, value.len - n};
+		if (!value.len)
+			break;
+		ref = escape_ref(value.p[0]);
+		if (buf_append(b, ref.p, ref.len) < 0)
+			return -JD_ELIMIT;
+		value = (struct jd_str){value.p + 1, value.len - 1};
+	}
+	return 0;
+}
+
+static int attrs_write(struct buf *b, struct jd_host *host, const struct entry *e)
+{
+	struct jd_attr attrs[JD_ATTRS_MAX];
+	struct jd_arena arena;
+	size_t n;
+	int r = 0;
+
+	arena_init(&arena, NULL, 0);
+	n = e->attrs ? e->attrs(e->mi, host, &arena, attrs) : 0;
+	JD_ASSERT(n <= JD_ATTRS_MAX);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = buf_printf(b, " %s='", attrs[i].name);
+		if (r == 0)
+			r = value_write(b, attrs[i].value);
+		if (r == 0)
+			r = buf_append(b, "'", 1);
+	}
+	arena_fini(&arena);
+	return r;
+}
+
+static int feature_write(struct buf *b, struct jd_host *host, const struct entry *e)
+{
+	if (buf_printf(b, "<%s xmlns='%s'", e->name.p, e->ns.p) < 0 || attrs_write(b, host, e) < 0)
+		return -JD_ELIMIT;
+	return buf_append(b, "/>", 2);
 }
 
 char *host_stream_features(struct jd_host *host)
@@ -201,10 +325,13 @@ char *host_stream_features(struct jd_host *host)
 	buf_init(&b, 64 << 10);
 	for (struct list *n = host->stream_features.next; n != &host->stream_features;
 	     n = n->next) {
-		const struct entry *e = container_of(n, struct entry, node);
+		size_t before = b.len;
 
-		if (buf_printf(&b, "<%s xmlns='%s'/>", e->name.p, e->ns.p) < 0)
-			break; /* whole elements only: what does not fit is not offered */
+		/* Whole elements only: what does not fit is not offered. */
+		if (feature_write(&b, host, container_of(n, struct entry, node)) < 0) {
+			b.len = before;
+			break;
+		}
 	}
 	text = jd_strdup(b.p ? buf_str(&b) : JD_STR(""));
 	buf_free(&b);

@@ -243,3 +243,8 @@ void jd_session_set_presence(struct jd_session *s, struct jd_stanza *presence, i
 	s->priority = (int8_t)priority;
 	hook_notify_session(JD_HOOK_session_presence, s);
 }
+
+void jd_session_tell_caps(struct jd_session *s)
+{
+	hook_notify_session(JD_HOOK_session_caps, s);
+}
