@@ -36,6 +36,8 @@ static void write_item(struct jd_xml *x, const struct item *item)
 	jd_xml_attr(x, "subscription", jd_cstr(subscription_name(item->state)));
 	if (item->state & ITEM_OUT)
 		jd_xml_attr(x, "ask", JD_STR("subscribe"));
+	if (item->state & ITEM_APPROVED)
+		jd_xml_attr(x, "approved", JD_STR("true"));
 	write_groups(x, item->groups);
 	jd_xml_end(x);
 }
@@ -294,6 +296,7 @@ int query_start(struct jd_instance *mi)
 
 	if (o->versioning)
 		jd_stream_feature(mi, JD_NS_ROSTERVER, "ver");
+	jd_stream_feature(mi, NS_PRE_APPROVAL, "sub");
 	jd_feature(mi, JD_TO_HOST, NS_ROSTER);
 	r = jd_on_iq(mi, JD_TYPE_GET, JD_TO_ACCOUNT, NS_ROSTER, "query", on_get);
 	if (r < 0)

@@ -16,15 +16,17 @@
 
 #include <jackdaw/roster.h>
 
-#define NS_ROSTER JD_NS_ROSTER
+#define NS_ROSTER       JD_NS_ROSTER
+#define NS_PRE_APPROVAL "urn:xmpp:features:pre-approval"
 
 /* The state of an item (RFC 6121 appendix A) as bits; stored like this. */
 enum {
-	ITEM_TO = 1,      /* we see their presence */
-	ITEM_FROM = 2,    /* they see ours */
-	ITEM_OUT = 4,     /* we have asked: ask='subscribe' */
-	ITEM_IN = 8,      /* they have asked: not shown in the roster */
-	ITEM_LISTED = 32, /* shown in the roster */
+	ITEM_TO = 1,        /* we see their presence */
+	ITEM_FROM = 2,      /* they see ours */
+	ITEM_OUT = 4,       /* we have asked: ask='subscribe' */
+	ITEM_IN = 8,        /* they have asked: not shown in the roster */
+	ITEM_APPROVED = 16, /* when they ask, they may (section 3.4) */
+	ITEM_LISTED = 32,   /* shown in the roster */
 };
 
 struct options {

@@ -6,10 +6,13 @@
 
 #include <stdlib.h>
 
+/* Versions begin with the microsecond of the account's making: a name that is made anew, by
+ * whoever, must not come upon a version that a client has kept of the old one. */
 static struct jd_stmt load = {
 	.name = "roster.load",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT COALESCE((SELECT version FROM roster_version WHERE owner = $1), 0),"
+	.sql = "SELECT COALESCE((SELECT version FROM roster_version WHERE owner = $1), "
+	       "a.created_at),"
 	       " i.jid, i.name, i.state, i.group_names, i.request"
 	       " FROM account a LEFT JOIN roster_item i ON i.owner = a.owner"
 	       " WHERE a.owner = $1 ORDER BY i.jid",

@@ -98,6 +98,7 @@ def test_features_after_login(alice):
     client = alice.login()
     assert client.has_feature("bind:bind")
     assert client.has_feature("rosterver:ver")
+    assert client.has_feature("preapproval:sub")
     limits = client.features.find(qname("limits:limits"))
     assert int(limits.findtext("{%s}max-bytes" % NS["limits"])) == 1024 * 1024
 

@@ -26,6 +26,7 @@ NS = {
     "framing": "urn:ietf:params:xml:ns:xmpp-framing",
     "roster": "jabber:iq:roster",
     "rosterver": "urn:xmpp:features:rosterver",
+    "preapproval": "urn:xmpp:features:pre-approval",
     "info": "http://jabber.org/protocol/disco#info",
     "items": "http://jabber.org/protocol/disco#items",
     "ping": "urn:xmpp:ping",

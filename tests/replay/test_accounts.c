@@ -348,6 +348,39 @@ static void test_made_while_loading(void **state)
 	assert_int_equal(count(adam), 0);
 }
 
+/* A client that kept the roster of the account before must not be told that it has the current
+ * one (RFC 6121 2.6). */
+static void test_roster_of_a_remade_name(void **state)
+{
+	struct fake_link *f;
+	char xml[128], *at = NULL;
+	struct output *o;
+
+	(void)state;
+	assert_int_equal(set_password("eve@localhost", "first", true, false), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		f = world_login("localhost", "eve", "a");
+		assert_non_null(f);
+		(void)snprintf(
+			xml, sizeof(xml),
+			"<iq type='get' id='r'><query xmlns='jabber:iq:roster' ver='%s'/></iq>",
+			i ? at : "");
+		fake_send(f, jd_cstr(xml));
+		world_settle();
+		o = fake_take(f);
+		assert_non_null(o);
+		at = strstr(o->text, "ver='");
+		assert_non_null(at); /* an empty answer has none */
+		at = strndupa(at + 5, strcspn(at + 5, "'"));
+		mem_free(o);
+		if (i)
+			break;
+		world_advance(JD_USEC_PER_SEC);
+		assert_int_equal(delete ("eve@localhost"), 0);
+		assert_int_equal(set_password("eve@localhost", "second", true, true), 0);
+	}
+}
+
 static void test_many(void **state)
 {
 	struct fake_link *a;
@@ -399,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_delete_while_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deleted_before_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_made_while_loading, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_roster_of_a_remade_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};
 

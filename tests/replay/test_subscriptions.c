@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * RFC 6121 appendix A, cell by cell: nine states, four requests, both directions.
+ * RFC 6121 appendix A, cell by cell: nine states, four requests, both directions,
+ * and once more for contacts who have been approved in advance (3.4).
  * The tables below are those of the RFC, typed from it and not from our code.
  *
  * alice has a contact for every cell, put into her roster's table in that state
@@ -17,7 +18,8 @@
 #include "replay/world.h"
 
 /* How mod_roster stores a state: schema/sqlite/0002_roster.sql. */
-enum { TO = 1, FROM = 2, OUT = 4, IN = 8, LISTED = 32, SHOWN = TO | FROM | OUT };
+enum { TO = 1, FROM = 2, OUT = 4, IN = 8, APPROVED = 16, LISTED = 32 };
+enum { STATE = TO | FROM | OUT | IN, SHOWN = TO | FROM | OUT | APPROVED };
 
 enum { NONE, NONE_OUT, NONE_IN, NONE_OUT_IN, S_TO, TO_IN, S_FROM, FROM_OUT, BOTH, STATES };
 
@@ -118,6 +120,7 @@ static const struct world_settings settings = {.modules = "spy roster presence",
 
 static struct fake_link *alice;
 static uint64_t owner;
+static unsigned extra; /* bits of every item that does not have IN */
 
 static void name_of(size_t table, int state, char *out, size_t size)
 {
@@ -166,7 +169,8 @@ static void start(bool listed)
 			(void)world_user("other.example", jid);
 			name_of(t, s, jid, sizeof(jid));
 			if (bits[s] || listed)
-				put_item(jid, bits[s] | (listed || bits[s] & SHOWN ? LISTED : 0));
+				put_item(jid, bits[s] | (bits[s] & IN ? 0 : extra) |
+						      (listed || bits[s] & SHOWN ? LISTED : 0));
 		}
 	}
 	alice = world_login("localhost", "alice", "phone");
@@ -240,21 +244,47 @@ static bool was_noted(const char *what)
 				 before, after, noted, seen.pushes, seen.delivered, seen.others);  \
 	} while (0)
 
+/* What becomes of a contact who has been approved in advance, by 3.4.2. */
+static struct cell cell_of(const struct table *t, int state, unsigned before)
+{
+	struct cell cell = t->cells[state];
+
+	if (before & APPROVED && t->inbound && strcmp(t->type, "subscribe") == 0) {
+		cell.passed = false;
+		cell.after = before & FROM  ? state
+			     : before & TO  ? BOTH
+			     : before & OUT ? FROM_OUT
+					    : S_FROM;
+	}
+	return cell;
+}
+
+static bool approved_after(const struct table *t, unsigned before)
+{
+	if (!t->inbound && strcmp(t->type, "subscribed") == 0)
+		return before & APPROVED || !(before & (FROM | IN));
+	if (!t->inbound && strcmp(t->type, "unsubscribed") == 0)
+		return false;
+	return before & APPROVED;
+}
+
 static void check_cell(const struct table *t, size_t table, int state)
 {
-	const struct cell *cell = &t->cells[state];
+	struct cell of, *cell = &of;
 	unsigned before, after;
 	struct seen seen;
 	char jid[64];
 
 	name_of(table, state, jid, sizeof(jid));
 	before = get_item(jid);
+	of = cell_of(t, state, before);
 	noted[0] = '\0';
 	(void)look("");
 	act(t, jid);
 	seen = look(t->type);
 	after = get_item(jid);
-	CHECK((after & (TO | FROM | OUT | IN)) == bits[cell->after]);
+	CHECK((after & STATE) == bits[cell->after]);
+	CHECK(!(after & APPROVED) == !approved_after(t, before));
 	if (t->inbound)
 		CHECK((seen.delivered > 0) == cell->passed);
 	else
@@ -266,7 +296,7 @@ static void check_cell(const struct table *t, size_t table, int state)
 	CHECK(was_noted("unavailable") == (before & FROM && !(after & FROM)));
 	/* [2] below A.3.1 */
 	if (t->inbound && strcmp(t->type, "subscribe") == 0)
-		CHECK(was_noted("subscribed") == ((before & FROM) != 0));
+		CHECK(was_noted("subscribed") == ((before & (FROM | APPROVED)) != 0));
 }
 
 static void check_all(bool listed)
@@ -276,6 +306,14 @@ static void check_all(bool listed)
 		for (int s = 0; s < STATES; s++)
 			check_cell(&tables[t], t, s);
 	world_stop();
+}
+
+static void test_approved(void **state)
+{
+	(void)state;
+	extra = APPROVED;
+	check_all(true);
+	extra = 0;
 }
 
 static void test_fresh(void **state)
@@ -317,6 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fresh),
 		cmocka_unit_test(test_listed),
+		cmocka_unit_test(test_approved),
 		cmocka_unit_test(test_reloaded),
 	};
 
