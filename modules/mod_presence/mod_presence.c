@@ -6,7 +6,7 @@
  *               the contacts who see us; the first one also asks for theirs
  *               (probes) and brings what waited: subscription requests
  *   directed    presence with 'to' goes there, and is remembered, so that they
- *               too hear when the session ends
+ *               too hear when the session ends; unless it cannot be delivered
  *   probe       a contact's server asks; it is told about each available session
  *
  * Who sees whom is known by the service "roster".
@@ -78,6 +78,24 @@ static void directed_remove(struct state *st, struct jd_jid to)
 	jd_free(d);
 }
 
+/* The address, and each resource of it: they hear of the session by a broadcast. */
+static void directed_remove_all(struct state *st, struct jd_jid bare)
+{
+	struct directed **p = &st->directed;
+
+	while (*p) {
+		struct directed *d = *p;
+
+		if (!jd_jid_bare_eq(d->to, bare)) {
+			p = &d->next;
+			continue;
+		}
+		*p = d->next;
+		st->n_directed--;
+		jd_free(d);
+	}
+}
+
 static void directed_clear(struct state *st)
 {
 	while (st->directed)
@@ -109,7 +127,7 @@ static void to_contact(const struct jd_contact *contact, void *arg)
 	if (jd_jid_parse(fan->st->arena, contact->jid, &to) < 0)
 		return;
 	if (fan->told)
-		directed_remove(fan->told, to);
+		directed_remove_all(fan->told, to);
 	send_copy(fan->st, to);
 }
 
@@ -227,8 +245,21 @@ static void tell_unavailable(struct jd_instance *mi, struct jd_account *a, struc
 static void unavailable(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	tell_unavailable(mi, ev->account, ev->session, ev->st);
-	if (jd_session_presence(ev->session))
-		jd_session_set_presence(ev->session, NULL, 0);
+	if (!jd_session_presence(ev->session))
+		return;
+	(void)jd_session_send(ev->session, ev->st); /* itself, too (section 4.5.2) */
+	jd_session_set_presence(ev->session, NULL, 0);
+}
+
+static bool may_see(struct jd_instance *mi, struct jd_account *a, struct jd_jid who)
+{
+	struct service *roster = service_of(mi);
+	struct jd_contact contact;
+
+	if (jd_jid_bare_eq(who, jd_account_jid(a)))
+		return true;
+	return roster->ops->find(roster->mi, a, jd_jid_bare_str(who), &contact) &&
+	       contact.subscription & JD_SUB_FROM;
 }
 
 static enum jd_verdict directed(struct jd_instance *mi, struct jd_stanza_event *ev)
@@ -237,6 +268,8 @@ static enum jd_verdict directed(struct jd_instance *mi, struct jd_stanza_event *
 
 	if (ev->st->type == JD_TYPE_UNAVAILABLE) {
 		directed_remove(st, ev->st->to);
+	} else if (jd_session_presence(ev->session) && may_see(mi, ev->account, ev->st->to)) {
+		return JD_PASS; /* will hear of the end by the broadcast */
 	} else if (!directed_add(st, ev->st->to)) {
 		jd_bounce(ev->st, JD_RESOURCE_CONSTRAINT, "Too many addresses have been told.");
 		return JD_DROP;
@@ -279,17 +312,6 @@ static void on_unbound(struct jd_instance *mi, struct jd_session_event *ev)
 /* -- to an account
  * ----------------------------------------------------------------------------------- */
 
-static bool may_see(struct jd_instance *mi, struct jd_account *a, struct jd_jid who)
-{
-	struct service *roster = service_of(mi);
-	struct jd_contact contact;
-
-	if (jd_jid_bare_eq(who, jd_account_jid(a)))
-		return true;
-	return roster->ops->find(roster->mi, a, jd_jid_bare_str(who), &contact) &&
-	       contact.subscription & JD_SUB_FROM;
-}
-
 static void on_probe(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	struct jd_jid asker = ev->st->from;
@@ -321,6 +343,8 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 		on_probe(mi, ev);
 		return JD_DONE;
 	}
+	if (ev->st->type == JD_TYPE_ERROR && ev->session)
+		directed_remove(jd_session_data(mi, ev->session), ev->st->from);
 	if (ev->st->to.resource_len)
 		return JD_PASS; /* the core gives it to that session */
 	if (ev->st->type == JD_TYPE_NONE || ev->st->type == JD_TYPE_UNAVAILABLE)

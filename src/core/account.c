@@ -40,7 +40,10 @@ static bool is_silent(const struct jd_stanza *st)
 
 static void nobody_there(struct jd_stanza *st)
 {
-	if (!is_silent(st))
+	if (st->kind == JD_PRESENCE && st->type == JD_TYPE_PROBE)
+		jd_send(jd_stanza_new(JD_PRESENCE, JD_TYPE_UNSUBSCRIBED, jd_jid_bare(st->to),
+				      jd_jid_bare(st->from), JD_STR_NULL));
+	else if (!is_silent(st))
 		jd_bounce(st, JD_SERVICE_UNAVAILABLE, NULL);
 }
 

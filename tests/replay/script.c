@@ -407,6 +407,53 @@ static void do_errors(struct run *r, const char *p)
 		fail(r, "%u errors were logged", got);
 }
 
+static void do_route(struct run *r, const char *p)
+{
+	char *xml = names_fill(r->names, jd_cstr(p));
+	size_t n = strlen(xml);
+	struct jd_stanza *st;
+
+	while (n && xml[n - 1] == '\n')
+		n--;
+	st = jd_stanza_parse((struct jd_str){xml, n});
+	if (st)
+		jd_route(st);
+	else
+		fail(r, "not a stanza: %s", xml);
+	jd_stanza_unref(st);
+	mem_free(xml);
+	world_settle();
+}
+
+static void on_deleted(void *arg, int result)
+{
+	*(int *)arg = result;
+}
+
+static void do_delete(struct run *r, const char *p)
+{
+	struct address who;
+	struct jd_arena arena;
+	struct jd_jid jid;
+	static int result;
+
+	result = 1;
+	if (!read_address(word(&p), &who)) {
+		fail(r, "no address");
+		return;
+	}
+	arena_init(&arena, NULL, 0);
+	JD_ASSERT(jd_jid_parse(&arena, jd_arena_printf(&arena, "%s@%s", who.name, who.host),
+			       &jid) == 0);
+	JD_ASSERT(account_delete(world_host(who.host), jid, on_deleted, &result) == 0);
+	arena_fini(&arena);
+	world_settle();
+	for (unsigned i = 0; i < 10 && result == 1; i++) /* it takes steps, and pauses */
+		world_advance(JD_USEC_PER_SEC);
+	if (result != 0)
+		fail(r, "not deleted: %d", result);
+}
+
 static void run_world(struct run *r)
 {
 	if (r->started)
@@ -458,6 +505,10 @@ static void statement(struct run *r, const char *p)
 		do_advance(r, p);
 	else if (says(&p, "db"))
 		do_db(r, p);
+	else if (says(&p, "routes:"))
+		do_route(r, p);
+	else if (says(&p, "deletes"))
+		do_delete(r, p);
 	else if (says(&p, "errors"))
 		do_errors(r, p);
 	else if (says(&p, "sessions"))

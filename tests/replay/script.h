@@ -26,6 +26,8 @@
  *   db fail *                      the next unit
  *   db uncertain X | db doubt X    not done, or done, but nobody knows
  *   db hold X | db release         is kept until released
+ *   routes: <presence .../>        it comes from anywhere, with its 'from'
+ *   deletes alice@localhost        the account
  *   errors 1                       so many error lines were logged since the last look
  *   sessions 2 | accounts 2        in memory
  *
