@@ -97,7 +97,7 @@ def test_starttls_is_required(strict_server, connect):
 def test_features_after_login(alice):
     client = alice.login()
     assert client.has_feature("bind:bind")
-    assert client.has_feature("rosterver:ver")
+    assert client.has_feature("rosterver:ver")  # RFC 6121 2.6.1 3.4
     assert client.has_feature("preapproval:sub")
     limits = client.features.find(qname("limits:limits"))
     assert int(limits.findtext("{%s}max-bytes" % NS["limits"])) == 1024 * 1024

@@ -112,7 +112,7 @@ def test_full_jid_reaches_only_that_device(alice, devices):
 
 @pytest.mark.parametrize("type_", ["chat", "normal"])
 def test_bare_jid_reaches_the_best(alice, bob, devices, type_):
-    """RFC 6121 8.5.2.1.1: the most available or all that are not negative."""
+    """RFC 6121 8.5.2.1.1/normal 8.5.2.1.1/chat: the most available or all that are not negative."""
     sender = alice.ready()
     id_ = sender.message(bob.jid, "for the best", type_)
     got = who_got(sender, devices, id_)
@@ -134,7 +134,7 @@ def test_only_negative_devices(alice, bob):
 
 
 def test_chat_to_an_absent_device_goes_to_the_account(alice, bob, devices):
-    """RFC 6121 8.5.3.2.1."""
+    """RFC 6121 8.5.3.2.1/chat."""
     sender = alice.ready()
     id_ = sender.message(bob.jid + "/gone", "are you there?")
     assert "high" in who_got(sender, devices, id_)

@@ -257,6 +257,7 @@ def test_cancel(alice, bob):
 
 
 def test_removal_ends_both_subscriptions(alice, bob):
+    """RFC 6121 2.5.2."""
     one, other = make_friends(alice.ready(), bob.ready())
     set_items(one, item_xml(bob.jid, subscription="remove"))
     other.wait("presence", type="unsubscribed", from_=alice.jid)
@@ -267,14 +268,14 @@ def test_removal_ends_both_subscriptions(alice, bob):
 
 
 def test_request_waits_for_the_receiver(alice, bob):
-    """A pending request is delivered at the next login, and again until it is answered."""
+    """RFC 6121 3.1.3/keep 3.1.3/deliver: a request is shown at each login until it is answered."""
     one = alice.ready()
     presence(one, bob.jid, "subscribe")
     push(one)
     for transport in ("starttls", "ws"):
         other = bob.ready(transport)
         assert other.wait("presence", type="subscribe").get("from") == alice.jid
-        assert state(other, alice.jid) == (None, None), "RFC 6121 3.1.3: not in the roster yet"
+        assert state(other, alice.jid) == (None, None), "not in the roster yet"
         other.end()
     other = bob.ready()
     other.wait("presence", type="subscribe")
@@ -302,7 +303,7 @@ def test_approval_reaches_who_was_away(alice, bob):
 
 
 def test_asking_again_when_subscribed(alice, bob):
-    """RFC 6121 3.1.3: the server answers for the contact."""
+    """RFC 6121 3.1.3/auto: the server answers for the contact."""
     one, other = make_friends(alice.ready(), bob.ready())
     presence(one, bob.jid, "subscribe")
     assert not [e for e in one.barrier(other) if e.get("type") == "subscribe"]
@@ -374,7 +375,7 @@ def test_changes_and_absence(alice, bob):
 @pytest.mark.quick
 @pytest.mark.parametrize("way", ["end", "cut", "close"])
 def test_leaving(alice, bob, transport, way):
-    """A polite end, a reset and a silent close all tell the contacts."""
+    """RFC 6121 4.5.2/contacts: a polite end, a reset and a silent close all tell the contacts."""
     one, other = make_friends(alice.ready(transport), bob.ready())
     if way == "close":
         one.connection.sock.close()
@@ -404,7 +405,7 @@ def test_probe_of_a_stranger_tells_nothing(alice, bob):
 
 
 def test_directed_presence(alice, bob):
-    """To a stranger, and its end when the sender leaves (RFC 6121 4.6)."""
+    """RFC 6121 4.6.3/first 4.6.4 4.6.6: to a stranger, and its end when the sender leaves."""
     one, other = alice.ready(), bob.ready()
     one.send("<presence to='%s' id='dir'><show>chat</show></presence>" % other.jid)
     assert other.wait("presence", id="dir").get("from") == one.jid

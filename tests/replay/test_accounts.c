@@ -349,7 +349,7 @@ static void test_made_while_loading(void **state)
 }
 
 /* A client that kept the roster of the account before must not be told that it has the current
- * one (RFC 6121 2.6). */
+ * one (RFC 6121 2.6.2). */
 static void test_roster_of_a_remade_name(void **state)
 {
 	struct fake_link *f;

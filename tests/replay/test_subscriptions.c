@@ -308,6 +308,7 @@ static void check_all(bool listed)
 	world_stop();
 }
 
+/* RFC 6121 3.4.2/answer 3.4.2/cancel 3.4.2/note */
 static void test_approved(void **state)
 {
 	(void)state;
@@ -316,6 +317,7 @@ static void test_approved(void **state)
 	extra = 0;
 }
 
+/* RFC 6121 3.1.2 3.1.3/deliver 3.1.3/auto 3.1.5 3.1.6 3.2.2 3.2.3 3.3.2 3.3.3 */
 static void test_fresh(void **state)
 {
 	(void)state;
