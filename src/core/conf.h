@@ -14,6 +14,7 @@
 
 #include <jackdaw/module.h>
 
+#include "db/db.h"
 #include "util/log.h"
 
 struct conf_listen {
@@ -47,6 +48,8 @@ struct conf {
 	size_t n_listens;
 	struct {
 		const char *driver, *path;
+		const char *connection, *password_file; /* pgsql; NULL: not given */
+		int64_t connections;
 		int driver_number;
 	} database;
 	struct {
@@ -80,6 +83,8 @@ typedef const struct jd_module *(*conf_module_fn)(const struct conf *conf, const
 int conf_load(const char *file, conf_module_fn modules, void (*report)(const char *line, void *arg),
 	      void *arg, struct conf **ret_conf) JD_MUST_USE;
 void conf_free(struct conf *conf);
+/* What the database is opened with; the texts are the conf's. */
+void conf_db_settings(const struct conf *c, struct db_settings *ret_settings);
 
 /* One row per option of the server itself: for the manual and for jackdawctl. */
 struct conf_doc {

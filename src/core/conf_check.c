@@ -87,6 +87,7 @@ static void check_paths(struct judge *j, const struct conf_node *top)
 	absolute(j, &c->schema_dir);
 	check_dir(j, node_line(top, "schema_dir"), "schema_dir", c->schema_dir);
 	absolute(j, &c->database.path);
+	absolute(j, &c->database.password_file);
 	absolute(j, &c->control.socket);
 	if (strlen(c->control.socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		mistake(j, socket ? socket->line : 0,
@@ -234,14 +235,45 @@ static void check_hashes(struct judge *j, const struct conf_node *top)
 		mistake(j, hashes->line, "'scram_hashes' in auth must name at least one hash");
 }
 
+/* -- the database ------------------------------------------------------------------------ */
+
+void conf_db_settings(const struct conf *c, struct db_settings *ret_settings)
+{
+	*ret_settings = (struct db_settings){
+		.driver = c->database.driver,
+		.path = c->database.path,
+		.conninfo = c->database.connection,
+		.password_file = c->database.password_file,
+		.module_dir = c->module_dir,
+		.connections = (unsigned)c->database.connections,
+		.schema_dir = c->schema_dir,
+	};
+}
+
+static void check_database(struct judge *j, const struct conf_node *top)
+{
+	static const char *const drivers[] = {"sqlite", "pgsql"};
+	const struct conf_node *driver = section_option(top, "database", "driver");
+	const struct conf_node *secret = section_option(top, "database", "password_file");
+	struct conf *c = j->conf;
+	struct db_settings settings;
+	struct db_error error;
+
+	c->database.driver = drivers[c->database.driver_number];
+	if (c->database.password_file && access(c->database.password_file, R_OK) < 0)
+		mistake(j, secret ? secret->line : 0, "'password_file' in database: %s: %s",
+			c->database.password_file, strerror(errno));
+	conf_db_settings(c, &settings);
+	if (db_check(&settings, &error) < 0)
+		mistake(j, driver ? driver->line : 0, "%s", error.text);
+}
+
 void judge_all(struct judge *j, const struct conf_node *top)
 {
-	static const char *const drivers[] = {"sqlite"};
-
 	check_paths(j, top);
 	check_mode(j, top);
 	check_hashes(j, top);
-	j->conf->database.driver = drivers[j->conf->database.driver_number];
+	check_database(j, top);
 	check_admins(j, node_line(top, "admins"), j->conf->admins);
 	for (size_t i = 0; i < j->n_hosts; i++) {
 		check_certificates(j, &j->hosts[i]);

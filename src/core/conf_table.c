@@ -14,7 +14,7 @@
 static const char *const levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const formats[] = {"text", "json", NULL};
 static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", NULL};
-static const char *const drivers[] = {"sqlite", NULL};
+static const char *const drivers[] = {"sqlite", "pgsql", NULL};
 static const char *const mechanisms[] = {
 	"SCRAM-SHA-512-PLUS",
 	"SCRAM-SHA-256-PLUS",
@@ -81,7 +81,16 @@ static const struct jd_option listen_options[] = {
 static const struct jd_option database_options[] = {
 	JD_OPT_CHOICE("driver", struct conf, database.driver_number, "sqlite", drivers,
 		      "Kind of database."),
-	JD_OPT_TEXT("path", struct conf, database.path, "jackdaw.db", "File of the database."),
+	JD_OPT_TEXT("path", struct conf, database.path, "jackdaw.db",
+		    "sqlite: the file of the database."),
+	JD_OPT_TEXT(
+		"connection", struct conf, database.connection, NULL,
+		"pgsql: where the database is, in the words of libpq: \"host=... dbname=...\"."),
+	JD_OPT_TEXT("password_file", struct conf, database.password_file, NULL,
+		    "pgsql: a file whose first line is the password."),
+	JD_OPT_INT(
+		"connections", struct conf, database.connections, "3", 1, 16,
+		"pgsql: connections for reads, and as many for writes; two more are for others."),
 	JD_OPT_END,
 };
 

@@ -131,14 +131,12 @@ static void stop_core(void)
 
 static int start_db(void)
 {
-	struct db_settings s = {
-		.driver = conf->database.driver,
-		.path = conf->database.path,
-		.schema_dir = conf->schema_dir,
-	};
+	struct db_settings s;
 	struct db_error error;
-	int e = db_open(&s, server.loop, &server.db, &error);
+	int e;
 
+	conf_db_settings(conf, &s);
+	e = db_open(&s, server.loop, &server.db, &error);
 	if (e)
 		return fail(e, error.text);
 	db_use(server.db);

@@ -19,7 +19,13 @@
 #define DEFAULT_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define DELIVER_BUDGET    64 /* callbacks in one turn of the loop */
 
-static const struct db_driver *const drivers[] = {&db_driver_sqlite, &db_driver_test};
+static const struct db_driver *const drivers[] = {
+	&db_driver_sqlite,
+#ifdef JD_PGSQL
+	&db_driver_pgsql,
+#endif
+	&db_driver_test,
+};
 
 static struct db *current; /* what the public functions use */
 
@@ -211,6 +217,23 @@ static void db_free(struct db *db)
 	mem_free(db);
 }
 
+static int no_driver(const struct db_settings *settings, struct db_error *ret_error)
+{
+	if (!strcmp(settings->driver, "pgsql"))
+		return db_fail(ret_error, -JD_ECONF, "this server was built without PostgreSQL");
+	return db_fail(ret_error, -JD_ECONF, "there is no database driver \"%s\"",
+		       settings->driver);
+}
+
+int db_check(const struct db_settings *settings, struct db_error *ret_error)
+{
+	const struct db_driver *driver = find_driver(settings->driver);
+
+	if (!driver)
+		return no_driver(settings, ret_error);
+	return driver->check ? driver->check(settings, ret_error) : 0;
+}
+
 int db_open(const struct db_settings *settings, struct loop *home, struct db **ret_db,
 	    struct db_error *ret_error)
 {
@@ -219,9 +242,7 @@ int db_open(const struct db_settings *settings, struct loop *home, struct db **r
 	int err;
 
 	if (!driver)
-		return db_fail(ret_error, -JD_ECONF,
-			       "there is no database driver \"%s\"; this server has \"sqlite\"",
-			       settings->driver);
+		return no_driver(settings, ret_error);
 	db = db_new(settings, driver, home);
 	err = driver->open(db, settings, home, &db->state, ret_error);
 	if (err) {

@@ -22,14 +22,17 @@
 struct db;
 
 struct db_settings {
-	const char *driver;     /* "sqlite", "test"; later "pgsql" */
-	const char *path;       /* sqlite: file */
-	const char *conninfo;   /* pgsql */
-	const char *schema_dir; /* holds sqlite/ and pgsql/ with NNNN_name.sql; NULL: no tables
-				   of the core (tests) */
-	size_t max_units;       /* waiting; 0: 4096 */
-	size_t max_bytes;       /* of their parameters; 0: 64 MiB */
-	jd_usec long_limit;     /* a unit of the LONG lane may run so long; 0: 30 s */
+	const char *driver;        /* "sqlite", "pgsql", "test" */
+	const char *path;          /* sqlite: file */
+	const char *conninfo;      /* pgsql: of libpq */
+	const char *password_file; /* pgsql: the password is its first line; NULL: none */
+	const char *module_dir;    /* pgsql: folders of db_pgsql.so, separated by colons */
+	unsigned connections;      /* pgsql: for reads, and as many for writes; 0: 3 */
+	const char *schema_dir;    /* holds sqlite/ and pgsql/ with NNNN_name.sql; NULL: no tables
+				      of the core (tests) */
+	size_t max_units;          /* waiting; 0: 4096 */
+	size_t max_bytes;          /* of their parameters; 0: 64 MiB */
+	jd_usec long_limit;        /* a unit of the LONG lane may run so long; 0: 30 s */
 };
 
 /* What went wrong, as a sentence for an operator. */
@@ -38,6 +41,10 @@ struct db_error {
 };
 /* Fills it and returns err, for `return db_fail(e, -JD_EDB, ...)`. */
 int db_fail(struct db_error *ret_error, int err, const char *fmt, ...) JD_PRINTF(3, 4);
+
+/* For `jackdaw --check`: -JD_ECONF or -JD_EDB with a sentence when db_open() would surely
+ * refuse these settings. Opens no database. */
+int db_check(const struct db_settings *settings, struct db_error *ret_error) JD_MUST_USE;
 
 /* Opens and migrates; blocks; at start only. -JD_EDB, -JD_ECONF with ret_error filled. */
 int db_open(const struct db_settings *settings, struct loop *home, struct db **ret_db,
@@ -104,6 +111,9 @@ struct jd_unit {
 	} * first, *last;
 	enum jd_lane lane; /* WRITE if any step writes */
 	size_t bytes;
+	/* the driver's own */
+	jd_usec since; /* when it was given the unit */
+	unsigned attempts;
 	/* set by the driver */
 	enum jd_db_status status;
 	struct jd_rows rows;
@@ -129,6 +139,8 @@ struct db_script {
 struct db_driver {
 	const char *name;
 	const char *dialect; /* whose SQL it runs: "sqlite" or "pgsql" */
+	/* Whether the settings could be right, without connecting; NULL: they are. */
+	int (*check)(const struct db_settings *settings, struct db_error *ret_error);
 	/* Blocking; home's thread. ret_state is handed to the other functions. */
 	int (*open)(struct db *db, const struct db_settings *settings, struct loop *home,
 		    void **ret_state, struct db_error *ret_error);
@@ -156,6 +168,7 @@ void unit_outcome(struct jd_unit *unit, enum jd_db_status status, const char *re
 void *db_driver_state(struct db *db, const struct db_driver *driver);
 
 extern const struct db_driver db_driver_sqlite;
+extern const struct db_driver db_driver_pgsql; /* absent in builds without it: JD_PGSQL */
 
 /*
  * The scripted driver for tests: meets statements by name and plays outcomes.

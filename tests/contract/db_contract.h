@@ -13,10 +13,7 @@
 #define SHARED static __attribute__((unused))
 
 static const struct variant variants[] = {
-	{"sqlite", true},
-	{"sqlite", false},
-	{"test", true},
-	{"test", false},
+	{"sqlite", true}, {"sqlite", false}, {"test", true}, {"test", false}, {"pgsql", true},
 };
 
 static const struct jd_migration tables[] = {
@@ -141,6 +138,15 @@ SHARED bool present(struct fixture *f, int64_t k)
 /* The exit status. */
 #define run_variants(tests) run_variants_(tests, JD_ARRAY_SIZE(tests))
 
+static void no_postgresql(void **state)
+{
+	(void)state;
+	skip();
+}
+
+/* In its place, where PostgreSQL isn't installed or the driver wasn't built. */
+static const struct CMUnitTest without[] = {cmocka_unit_test(no_postgresql)};
+
 static int run_variants_(const struct CMUnitTest *tests, size_t n)
 {
 	int failed = 0;
@@ -151,7 +157,10 @@ static int run_variants_(const struct CMUnitTest *tests, size_t n)
 		variant = &variants[i];
 		(void)snprintf(name, sizeof(name), "%s, %s", variant->driver,
 			       variant->file ? "file" : "memory");
-		failed += _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+		if (is_pgsql(variant) && !pg_helper_start())
+			failed += _cmocka_run_group_tests(name, without, 1, NULL, NULL);
+		else
+			failed += _cmocka_run_group_tests(name, tests, n, NULL, NULL);
 	}
 	return failed != 0;
 }

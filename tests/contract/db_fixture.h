@@ -18,13 +18,19 @@
 #include <cmocka.h>
 
 #include "db/db.h"
+#include "pg_helper.h"
 #include "util/log.h"
 
 /* A way to open a database: the suite runs over several. */
 struct variant {
 	const char *driver;
-	bool file; /* in a file, else in memory */
+	bool file; /* it outlives the process, else it is in memory */
 };
+
+static inline bool is_pgsql(const struct variant *variant)
+{
+	return !strcmp(variant->driver, "pgsql");
+}
 
 struct fixture {
 	const struct variant *variant;
@@ -33,6 +39,7 @@ struct fixture {
 	struct jd_owner owner;
 	char dir[256];
 	char path[280];
+	char conninfo[512]; /* of a PostgreSQL database of the test's own */
 	bool errors_announced;
 	unsigned errors;
 };
@@ -153,6 +160,9 @@ static inline int fixture_open(struct fixture *f, struct db_settings settings,
 
 	settings.driver = f->variant->driver;
 	settings.path = f->variant->file ? f->path : ":memory:";
+	if (!settings.conninfo)
+		settings.conninfo = f->conninfo;
+	settings.module_dir = getenv("JACKDAW_MODULE_DIR");
 	err = db_open(&settings, f->loop, &f->db, ret_error);
 	if (!err)
 		db_use(f->db);
@@ -173,6 +183,16 @@ static inline int fixture_remove(const char *path, const struct stat *st, int ty
 	return remove(path);
 }
 
+/* The database as it was before the test. */
+static inline void fixture_wipe(struct fixture *f)
+{
+	if (!is_pgsql(f->variant)) {
+		assert_int_equal(unlink(f->path), 0);
+		return;
+	}
+	pg_tell("create", "test", f->conninfo, sizeof(f->conninfo));
+}
+
 static inline struct fixture *fixture_new(const struct variant *variant)
 {
 	struct fixture *f = jd_alloc(sizeof(*f));
@@ -186,6 +206,10 @@ static inline struct fixture *fixture_new(const struct variant *variant)
 	assert_non_null(mkdtemp(f->dir));
 	(void)snprintf(f->path, sizeof(f->path), "%s/test.db", f->dir);
 	log_capture(fixture_log, f);
+	if (is_pgsql(variant)) {
+		assert_true(pg_helper_start());
+		pg_tell("create", "test", f->conninfo, sizeof(f->conninfo));
+	}
 	return f;
 }
 

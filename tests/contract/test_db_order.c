@@ -102,12 +102,25 @@ static void callbacks_come_once(void **state)
 	assert_true(list_empty(&f->owner.pending));
 }
 
+/* In order: all of them have the same key. */
+static void submit_with_key(struct jd_stmt *stmt, int64_t k, struct jd_owner *owner, jd_db_fn fn,
+			    void *arg)
+{
+	struct jd_unit *unit = jd_unit_new();
+
+	jd_unit_add(unit, stmt, JD_PARAMS(jd_int(k)));
+	jd_unit_key(unit, 7);
+	assert_int_equal(jd_unit_submit(unit, owner, fn, arg), 0);
+}
+
 static void no_callback_is_fine(void **state)
 {
 	struct fixture *f = *state;
+	struct answer a = {0};
 
-	assert_int_equal(jd_db_query(NULL, &put_key, JD_PARAMS(jd_int(1)), NULL, NULL), 0);
-	add(f, 2);
+	submit_with_key(&put_key, 1, NULL, NULL, NULL);
+	submit_with_key(&put_key, 2, &f->owner, on_answer, &a);
+	fixture_wait(f, &a);
 	assert_int_equal(number(f, &count), 2);
 }
 
@@ -116,14 +129,14 @@ static void owner_cancels_callbacks(void **state)
 	struct fixture *f = *state;
 	struct jd_owner going;
 	struct answer cancelled[3] = {0};
+	struct answer last = {0};
 
 	owner_init(&going);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(jd_db_query(&going, &put_key, JD_PARAMS(jd_int(i)), on_answer,
-					     &cancelled[i]),
-				 0);
+		submit_with_key(&put_key, i, &going, on_answer, &cancelled[i]);
 	owner_cancel_all(&going);
-	add(f, 50);
+	submit_with_key(&put_key, 50, &f->owner, on_answer, &last);
+	fixture_wait(f, &last);
 	assert_int_equal(number(f, &count), 4); /* they were executed all the same */
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(cancelled[i].calls, 0);
@@ -141,13 +154,14 @@ static void callback_cancels_another(void **state)
 {
 	struct fixture *f = *state;
 	struct jd_owner going;
+	struct answer last = {0};
 	struct answer a = {0};
 
 	owner_init(&going);
-	assert_int_equal(jd_db_query(NULL, &put_key, JD_PARAMS(jd_int(1)), on_cancel_other, &going),
-			 0);
-	assert_int_equal(jd_db_query(&going, &put_key, JD_PARAMS(jd_int(2)), on_answer, &a), 0);
-	add(f, 3);
+	submit_with_key(&put_key, 1, NULL, on_cancel_other, &going);
+	submit_with_key(&put_key, 2, &going, on_answer, &a);
+	submit_with_key(&put_key, 3, &f->owner, on_answer, &last);
+	fixture_wait(f, &last);
 	assert_int_equal(number(f, &count), 3);
 	assert_int_equal(a.calls, 0);
 }

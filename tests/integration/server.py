@@ -20,6 +20,7 @@ import subprocess
 import threading
 import time
 
+from postgres import shared as shared_postgres
 from raw import DEADLINE
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -220,11 +221,16 @@ class Server:
             settings["host", host] = {"certificate": self.certificate, "key": self.key}
         for name in LISTENERS:
             settings["listen", name] = {"address": "127.0.0.1", "port": 0}
-        settings["database"] = {"driver": "sqlite",
-                                "path": os.path.join(self.run_dir, "jackdaw.db")}
+        settings["database"] = self._database()
         settings["control"] = {"socket": self.socket}
         settings["auth"] = {"allow_plaintext": True}
         return settings
+
+    def _database(self):
+        if os.environ.get("JACKDAW_DB", "sqlite") == "pgsql":
+            return {"driver": "pgsql", "connection": shared_postgres().conninfo(
+                shared_postgres().create())}
+        return {"driver": "sqlite", "path": os.path.join(self.run_dir, "jackdaw.db")}
 
     def write_conf(self, changes):
         """Merges changes into the settings and writes the file."""
@@ -241,6 +247,7 @@ class Server:
     def environment(self):
         env = dict(os.environ)
         modules = sorted(glob.glob(os.path.join(build_dir(), "modules", "mod_*", ".libs")))
+        modules += glob.glob(os.path.join(build_dir(), "src", "db", "pgsql", ".libs"))
         env["JACKDAW_MODULE_DIR"] = ":".join(modules + [
             path for path in [os.environ.get("JACKDAW_MODULE_DIR")] if path])
         env.setdefault("JACKDAW_SCHEMA_DIR", os.path.join(SOURCE, "schema"))
