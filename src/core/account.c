@@ -227,6 +227,7 @@ void account_end_sessions(struct jd_host *host, struct jd_str local, enum stream
 	struct jd_account *a = account_peek(host, local);
 	struct jd_session *s;
 
+	auth_revoke(host, local);
 	if (!a)
 		return;
 	account_pin(a);
@@ -239,10 +240,10 @@ void account_forget(struct jd_host *host, struct jd_str local, enum stream_condi
 {
 	struct jd_account *a = account_peek(host, local);
 
+	account_end_sessions(host, local, why);
 	if (!a)
 		return;
 	account_pin(a);
-	account_end_sessions(host, local, why);
 	account_remove(a);
 	account_unpin(a);
 }

@@ -7,11 +7,16 @@
  * from a secret of this installation, so that it is the same at every attempt,
  * and the iteration count in use.  Checking a password costs the same PBKDF2 for
  * such a name as for a real one.
+ *
+ * Who failed before gets the answer later (auth_backoff.h): it is ready, and waits
+ * for its time on a timer.
  */
 #include <stdio.h>
 
+#include "core/auth_backoff.h"
 #include "core/core.h"
 #include "stream/sasl/sasl.h"
+#include "util/clock.h"
 
 #define SECRET_LEN 32
 #define SALT_LEN   16
@@ -55,8 +60,10 @@ struct question {
 	struct client *client;
 	struct auth_ask *ask;
 	struct auth_answer *answer;
+	struct timer timer;    /* until `at` */
+	jd_usec at;            /* the answer goes out no sooner; monotonic */
 	enum crypto_hash hash; /* of the keys */
-	bool right;
+	bool right, counted;
 };
 
 /* A password is checked with keys that every account should have. */
@@ -73,10 +80,19 @@ static enum crypto_hash asked_hash(const struct auth_ask *ask)
 	return CRYPTO_SHA256;
 }
 
-static void question_end(struct question *q)
+static struct backoff_who who_asks(const struct auth_ask *ask)
+{
+	return (struct backoff_who){ask->host, ask->name, ask->peer};
+}
+
+static void question_answer(struct question *q)
 {
 	struct client *c = q->client;
+	struct backoff_who who = who_asks(q->ask);
 
+	c->delayed = NULL;
+	if (q->counted)
+		backoff_answered(&who);
 	auth_ask_free(q->ask);
 	if (c->closed)
 		auth_answer_free(q->answer);
@@ -84,6 +100,59 @@ static void question_end(struct question *q)
 		jd_log(JD_LOG_WARNING, "the answer to a login could not be queued");
 	mem_free(q);
 	client_ask_done(c);
+}
+
+static void on_time(struct timer *t)
+{
+	question_answer(container_of(t, struct question, timer));
+}
+
+static void question_end(struct question *q)
+{
+	jd_usec now = clock_mono();
+
+	if (q->client->closed || q->at <= now) {
+		question_answer(q);
+		return;
+	}
+	q->client->delayed = q;
+	loop_timer(server.loop, &q->timer, q->at - now, on_time);
+}
+
+void auth_closed(struct client *c)
+{
+	struct question *q = c->delayed;
+
+	if (!q)
+		return;
+	loop_timer_cancel(server.loop, &q->timer);
+	question_answer(q);
+}
+
+/* -- logins that are not bound yet ------------------------------------------------------------ */
+
+static char *login_of(struct jd_str host, struct jd_str name)
+{
+	char *text = mem_alloc(name.len + 1 + host.len + 1);
+
+	memcpy(text, name.p, name.len);
+	text[name.len] = '@';
+	memcpy(text + name.len + 1, host.p, host.len);
+	return text;
+}
+
+void auth_revoke(struct jd_host *host, struct jd_str local)
+{
+	cleanup_free char *login = login_of(jd_host_name(host), local);
+
+	for (struct list *n = server.clients.next; n != &server.clients; n = n->next) {
+		struct client *c = container_of(n, struct client, node);
+
+		if (!c->login || c->session || c->closed || strcmp(c->login, login) != 0)
+			continue;
+		c->ended = true; /* also for a request to bind that is on its way */
+		c2s_end(c->link, STREAM_NOT_AUTHORIZED, NULL);
+	}
 }
 
 /* Keys for a name that has none: stable, and of no use. */
@@ -174,31 +243,47 @@ static void on_keys(void *arg, enum jd_db_status status, const struct jd_rows *r
 		question_end(q);
 }
 
-void auth_ask(struct client *c, struct auth_ask *ask)
+static void question_start(struct question *q)
 {
-	struct question *q = mem_new(struct question);
-	enum crypto_hash hash = asked_hash(ask);
+	const struct auth_ask *ask = q->ask;
 	struct jd_params params =
-		JD_PARAMS(jd_text(ask->host), jd_text(ask->name), jd_int((int64_t)hash));
+		JD_PARAMS(jd_text(ask->host), jd_text(ask->name), jd_int((int64_t)q->hash));
 
-	q->client = c;
-	q->ask = ask;
-	q->hash = hash;
-	q->answer = mem_new(struct auth_answer);
-	owner_init(&q->owner);
-	c->asks++;
 	if (jd_db_query(&q->owner, ask->what == AUTH_KEYS ? &find_keys : &find_some_keys, params,
 			on_keys, q) < 0)
 		on_keys(q, JD_DB_FAILED, NULL);
 }
 
+void auth_ask(struct client *c, struct auth_ask *ask)
+{
+	struct question *q = mem_new(struct question);
+	struct backoff_who who = who_asks(ask);
+	jd_usec delay = backoff_ask(&who);
+
+	mem_free(c->login);
+	c->login = login_of(ask->host, ask->name);
+	q->client = c;
+	q->ask = ask;
+	q->answer = mem_new(struct auth_answer);
+	q->hash = asked_hash(ask);
+	owner_init(&q->owner);
+	c->asks++;
+	if (delay == UINT64_MAX) {
+		q->answer->status = AUTH_TEMPORARY;
+		question_answer(q);
+		return;
+	}
+	q->counted = true;
+	q->at = clock_mono() + delay;
+	question_start(q);
+}
+
+/* The stream has logged it. */
 void auth_result(const struct auth_result *result)
 {
-	if (result->good)
-		return;
-	jd_log_peer(JD_LOG_INFO, "login refused", jd_kv_str("name", result->name),
-		    jd_kv_str("host", result->host), jd_kv_cstr("mechanism", result->mechanism),
-		    jd_kv_str("peer", result->peer));
+	const struct backoff_who who = {result->host, result->name, result->peer};
+
+	backoff_result(&who, result->good);
 }
 
 /* -- the secret
@@ -245,5 +330,6 @@ int auth_init(void)
 
 void auth_fini(void)
 {
+	backoff_fini();
 	crypto_wipe(secret, sizeof(secret));
 }

@@ -27,6 +27,7 @@ static void client_settle(struct client *c)
 	list_remove(&c->node);
 	c->link->user = NULL;
 	link_release(c->link);
+	mem_free(c->login);
 	mem_free(c);
 }
 
@@ -70,7 +71,9 @@ static void client_closed(struct link *link)
 	}
 	c->closed = true;
 	client_session_ends(c);
-	client_settle(c);
+	c->asks++; /* it must not go before the last line */
+	auth_closed(c);
+	client_ask_done(c);
 }
 
 struct bind_wait {

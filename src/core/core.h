@@ -263,6 +263,8 @@ struct client {
 	unsigned asks; /* answers that will still come */
 	bool closed;   /* IO_CLOSED came */
 	bool ended;    /* C2S_END came: nothing is bound to it any more */
+	char *login;   /* name@host that it asked about last, until it is bound; or NULL */
+	struct question *delayed; /* auth.c: its answer waits for its time */
 	struct jd_session *session;
 };
 
@@ -354,6 +356,11 @@ void ask_fini(void); /* nobody is asked any more; callbacks are not run */
 
 void auth_ask(struct client *c, struct auth_ask *ask); /* takes over ask */
 void auth_result(const struct auth_result *result);
+/* The client has gone: nothing waits for it any more. */
+void auth_closed(struct client *c);
+/* The account's password or the account itself is another one: streams that asked about it and
+ * are not bound yet must log in anew. */
+void auth_revoke(struct jd_host *host, struct jd_str local);
 /* Loads or makes the secret for salts of unknown names; blocks by turning the loop; at start. */
 int auth_init(void) JD_MUST_USE;
 void auth_fini(void);

@@ -132,6 +132,8 @@ void c2s_space(struct c2s *c)
 	c->unsent_kind = 0;
 	if (kind == C2S_END)
 		c2s_end_stream(c);
+	else if (c->login && c->login->over)
+		c2s_refuse(c);
 	c2s_go(c, STOP_FULL);
 }
 

@@ -81,13 +81,20 @@ static void fail(struct c2s *c, enum sasl_condition condition)
 	jd_log_peer(JD_LOG_INFO, "login failed",
 		    jd_kv_cstr("user", login->sasl ? login->sasl->name : ""),
 		    jd_kv_str("host", login->host->name),
+		    jd_kv_cstr("mechanism", login->sasl ? sasl_name(login->sasl->mechanism) : ""),
 		    jd_kv_cstr("reason", sasl_condition_name(condition)),
 		    jd_kv_str("peer", conn_peer(c->conn)));
 	say_failure(c, condition);
 	end_exchange(c);
 	c->state = AT_FEATURES;
-	if (over)
-		c2s_error(c, STREAM_POLICY_VIOLATION, "Too many failed logins.");
+	login->over = over;
+	if (over && !c->unsent_kind) /* else when logic has been told */
+		c2s_refuse(c);
+}
+
+void c2s_refuse(struct c2s *c)
+{
+	c2s_error(c, STREAM_POLICY_VIOLATION, "Too many failed logins.");
 }
 
 static void succeed(struct c2s *c)

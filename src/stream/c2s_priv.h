@@ -76,6 +76,7 @@ struct login {
 	const char *mechanism;
 	jd_usec deadline; /* monotonic */
 	unsigned failures, mismatches;
+	bool over; /* too many of them */
 	uint8_t lang_len;
 	char lang[64];
 };
@@ -193,6 +194,7 @@ void c2s_bind(struct c2s *c, struct wire_builder *b);          /* c2s_bind.c */
 void c2s_bind_answered(struct c2s *c, bool bound);             /* c2s_bind.c */
 void c2s_pass(struct c2s *c, struct wire_builder *b);          /* c2s_bind.c: a session's element */
 void login_free(struct login *login);                          /* c2s_auth.c */
+void c2s_refuse(struct c2s *c);                                /* c2s_auth.c */
 
 /* error.c */
 enum stream_condition stream_condition_of(enum scan_error e);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/auth_backoff.h"
 #include "replay/world.h"
 
 static int setup(void **state)
@@ -169,7 +170,7 @@ static void test_passwords(void **state)
 
 static void test_database_fails(void **state)
 {
-	const struct db_test_step fails = {.stmt = "core.find_keys", .status = JD_DB_FAILED};
+	const struct db_test_step fails = {.stmt = "core.find_some_keys", .status = JD_DB_FAILED};
 
 	(void)state;
 	assert_int_equal(set_password("eve@localhost", "first", true, false), 0);
@@ -205,7 +206,7 @@ static void test_fake_keys(void **state)
 /* A client that hangs up while its question is with the database or the worker. */
 static void test_gone_while_asked(void **state)
 {
-	const struct db_test_step hold = {.stmt = "core.find_keys", .hold = true};
+	const struct db_test_step hold = {.stmt = "core.find_some_keys", .hold = true};
 	struct fake_link *f = fake_connect();
 	struct auth_ask q = {.what = AUTH_PASSWORD,
 			     .host = JD_STR("localhost"),
@@ -325,6 +326,109 @@ static void test_deleted_before_bind(void **state)
 	assert_int_equal(f->why, STREAM_NOT_AUTHORIZED);
 }
 
+/* -- back-off, and logins that are not bound -------------------------------------------------- */
+
+static void tell_failed(struct fake_link *f, const char *name)
+{
+	struct auth_result *r = mem_new(struct auth_result);
+
+	r->host = JD_STR("localhost");
+	r->name = jd_cstr(name);
+	r->peer = JD_STR("192.0.2.1");
+	r->mechanism = "SCRAM-SHA-1";
+	fake_post(f, C2S_AUTH_RESULT, r);
+}
+
+static void ask_keys(struct fake_link *f, const char *name)
+{
+	fake_ask(f, (struct auth_ask){.what = AUTH_KEYS,
+				      .hash = CRYPTO_SHA1,
+				      .host = JD_STR("localhost"),
+				      .name = jd_cstr(name)});
+	world_settle();
+}
+
+/* The answer to who failed waits for its time; other names and other things don't. */
+static void test_backoff(void **state)
+{
+	struct fake_link *f = fake_connect(), *other = fake_connect();
+
+	(void)state;
+	assert_int_equal(set_password("eve@localhost", "first", true, false), 0);
+	for (int i = 0; i < 5; i++)
+		tell_failed(f, "eve");
+	ask_keys(f, "eve");
+	assert_null(f->answer);
+	ask_keys(other, "adam");
+	assert_non_null(other->answer);
+	world_advance(4 * JD_USEC_PER_SEC - 1);
+	world_settle();
+	assert_null(f->answer);
+	world_advance(1);
+	world_settle();
+	assert_non_null(f->answer);
+	assert_int_equal(f->answer->status, AUTH_GIVEN);
+	assert_true(f->answer->owner > 0);
+	/* Who goes away meanwhile leaves nothing behind. */
+	ask_keys(f, "eve");
+	assert_null(f->answer);
+	fake_close(f);
+	world_settle();
+	assert_true(f->released);
+	assert_null(f->answer);
+}
+
+/* So many at once that the last ones would wait too long. */
+static void test_backoff_queue(void **state)
+{
+	struct fake_link *f[20];
+	unsigned refused = 0;
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(f); i++)
+		f[i] = fake_connect();
+	for (int i = 0; i < BACKOFF_FREE; i++)
+		tell_failed(f[0], "eve");
+	for (size_t i = 0; i < JD_ARRAY_SIZE(f); i++) {
+		ask_keys(f[i], "eve");
+		refused += f[i]->answer && f[i]->answer->status == AUTH_TEMPORARY;
+	}
+	assert_true(refused > 5);
+	world_advance(BACKOFF_QUEUE);
+	world_settle();
+	for (size_t i = 0; i < JD_ARRAY_SIZE(f); i++)
+		assert_non_null(f[i]->answer);
+}
+
+/* A new password or the end of the account reaches who has logged in and is not bound. */
+static void test_changed_before_bind(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct fake_link *eve, *adam = fake_connect();
+		uint64_t owner;
+
+		assert_int_equal(set_password("eve@localhost", "first", true, true), 0);
+		owner = world_owner("localhost", "eve");
+		(void)keys(adam, "adam", CRYPTO_SHA1);
+		eve = fake_connect();
+		assert_int_equal(keys(eve, "eve", CRYPTO_SHA1).owner, owner);
+		if (i == 0)
+			assert_int_equal(set_password("eve@localhost", "new", false, false), 0);
+		else if (i == 1)
+			assert_int_equal(delete ("eve@localhost"), 0);
+		else
+			fake_bind(eve, "localhost", "eve", owner, "r");
+		world_settle();
+		assert_int_equal(eve->ended, i < 2);
+		assert_false(adam->ended);
+		if (i < 2)
+			assert_int_equal(eve->why, STREAM_NOT_AUTHORIZED);
+		assert_int_equal(eve->bound, i == 2);
+		assert_int_equal(delete ("eve@localhost"), i == 1 ? -JD_ENOENT : 0);
+	}
+}
+
 /* A home is asking whether the name exists while it is being made. */
 static void test_made_while_loading(void **state)
 {
@@ -433,6 +537,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deleted_before_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_made_while_loading, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_roster_of_a_remade_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_backoff, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_backoff_queue, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changed_before_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};
 

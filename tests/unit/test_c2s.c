@@ -271,6 +271,46 @@ static void test_too_many_failures(void **state)
 	world_stop(&w);
 }
 
+#define FOREIGN AUTH("PLAIN", "b3RoZXJAbG9jYWxob3N0AHVzZXIAeA==")
+#define TOO_MANY                                                                                   \
+	"<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"            \
+	"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>Too many failed logins."  \
+	"</text></stream:error>"
+
+/* Logic hears of every failure, also of the last one with a full ring. */
+static void test_failures_and_full_ring(void **state)
+{
+	(void)state;
+	for (unsigned max = 12; max <= 20; max++) {
+		struct buf want, told, all;
+		struct client cl;
+		struct world w;
+
+		world_start_ring(&w, 16);
+		w.settings.max_auth_failures = max;
+		world_configure(&w);
+		client_connect(&w, &cl);
+		client_open(&cl);
+		buf_init(&want, 1 << 16);
+		buf_init(&told, 1 << 16);
+		buf_init(&all, 1 << 16);
+		for (unsigned i = 0; i < max; i++) {
+			assert_int_equal(buf_printf(&want, SASL_FAILED("invalid-authzid")), 0);
+			assert_int_equal(buf_printf(&told, "BAD user PLAIN;"), 0);
+			assert_int_equal(buf_append(&all, FOREIGN, strlen(FOREIGN)), 0);
+		}
+		client_send_n(&cl, all.p, all.len);
+		assert_int_equal(buf_append(&want, TOO_MANY END_OUT, sizeof(TOO_MANY END_OUT)), 0);
+		assert_int_equal(buf_append(&told, "CLOSED;", sizeof("CLOSED;")), 0);
+		client_expect_end(&cl, want.p);
+		world_told(&w, told.p);
+		buf_free(&want);
+		buf_free(&told);
+		buf_free(&all);
+		world_stop(&w);
+	}
+}
+
 /* Nobody is to blame when the database is away. */
 static void test_temporary_failure(void **state)
 {
@@ -844,6 +884,7 @@ int main(void)
 		cmocka_unit_test(test_scram_failures),
 		cmocka_unit_test(test_sasl_failures),
 		cmocka_unit_test(test_too_many_failures),
+		cmocka_unit_test(test_failures_and_full_ring),
 		cmocka_unit_test(test_temporary_failure),
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_questions_stop),
