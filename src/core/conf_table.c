@@ -59,7 +59,7 @@ static const struct jd_option host_options[] = {
 	JD_OPT_TEXT("key", struct conf_host, key, NULL, "File with the private key (PEM)."),
 	JD_OPT_LIST("modules", struct conf_host, modules,
 		    "roster presence message disco ping version time carbons blocking private "
-		    "vcard last caps",
+		    "vcard last caps contacts extdisco",
 		    "What the host offers."),
 	JD_OPT_LIST("admins", struct conf_host, admins, NULL,
 		    "Addresses (user@host) that may administer this host."),

@@ -15,20 +15,19 @@
 
 #define IDLE_TURNS 3 /* deferred calls may ask for deferred calls */
 #define MODULES                                                                                    \
-	"roster presence message disco ping version time carbons blocking private vcard last caps"
+	"roster presence message disco ping version time carbons blocking private vcard last "     \
+	"caps contacts extdisco"
 
 extern const struct jd_module jd_module_roster, jd_module_presence, jd_module_message,
 	jd_module_disco, jd_module_ping, jd_module_version, jd_module_time, jd_module_carbons,
-	jd_module_blocking, jd_module_private, jd_module_vcard, jd_module_last, jd_module_caps;
+	jd_module_blocking, jd_module_private, jd_module_vcard, jd_module_last, jd_module_caps,
+	jd_module_contacts, jd_module_extdisco;
 
 static const struct jd_module *const ours[] = {
-	&jd_module_roster,   &jd_module_presence,
-	&jd_module_message,  &jd_module_disco,
-	&jd_module_ping,     &jd_module_version,
-	&jd_module_time,     &jd_module_carbons,
-	&jd_module_blocking, &jd_module_private,
-	&jd_module_vcard,    &jd_module_last,
-	&jd_module_caps,     NULL,
+	&jd_module_roster,   &jd_module_presence, &jd_module_message,  &jd_module_disco,
+	&jd_module_ping,     &jd_module_version,  &jd_module_time,     &jd_module_carbons,
+	&jd_module_blocking, &jd_module_private,  &jd_module_vcard,    &jd_module_last,
+	&jd_module_caps,     &jd_module_contacts, &jd_module_extdisco, NULL,
 };
 
 unsigned world_errors;
