@@ -147,7 +147,9 @@ void jd_unit_free(struct jd_unit *unit)
 void unit_outcome(struct jd_unit *unit, enum jd_db_status status, const char *reason)
 {
 	unit->status = status;
-	(void)snprintf(unit->reason, sizeof(unit->reason), "%s", reason ? reason : "");
+	unit->reason[0] = '\0';
+	if (reason)
+		(void)snprintf(unit->reason, sizeof(unit->reason), "%s", reason);
 }
 
 /* -- rows ----------------------------------------------------------------------- */

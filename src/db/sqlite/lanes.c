@@ -19,6 +19,7 @@
 #include "util/log.h"
 
 #define MAX_GROUP    256 /* units in one transaction */
+#define HOME_GROUP   16  /* short reads that go home together */
 #define LONG_DEFAULT (30 * JD_USEC_PER_SEC)
 #ifdef JD_SANITIZERS
 #define STACK_SIZE ((size_t)2048 * 1024)
@@ -89,14 +90,17 @@ static void read_unit(struct lane *lane, struct jd_unit *unit, bool begin)
 }
 
 /*
- * Each unit goes home as soon as it is done.  Short reads that came together share
- * a transaction, which saves most of the file locking: all were submitted before
- * it began, so it shows each of them what it has a right to see.  Long ones don't,
- * for an old state that is held keeps the log from being folded in.
+ * Long reads go home one by one, short ones a few at a time: each time may cost a
+ * wake-up of the other thread.  Short reads that came together share a transaction, which saves
+ * most of the file locking: all were submitted before it began, so it shows each of them what it
+ * has a right to see.  Long ones don't, for an old state that is held keeps the log from being
+ * folded in.
  */
 static void read_group(struct lane *lane, struct list *group)
 {
 	bool share = lane == &lane->sqlite->reader && group->next != group->prev;
+	struct list done = LIST_INIT(done);
+	unsigned n = 0;
 
 	while (!list_empty(group)) {
 		struct list *first = group->next;
@@ -106,7 +110,9 @@ static void read_group(struct lane *lane, struct list *group)
 		read_unit(lane, unit, share);
 		if (!share || list_empty(group))
 			lite_rollback(&lane->conn);
-		db_done(lane->sqlite->db, unit);
+		list_append(&done, &unit->node);
+		if (!share || ++n % HOME_GROUP == 0 || list_empty(group))
+			db_done_list(lane->sqlite->db, &done);
 	}
 }
 
@@ -192,9 +198,13 @@ static void lane_close(struct lane *lane)
 
 static void lane_push(struct lane *lane, struct jd_unit *unit)
 {
+	bool idle;
+
 	pthread_mutex_lock(&lane->lock);
+	idle = list_empty(&lane->queue); /* else it has been woken for those */
 	list_append(&lane->queue, &unit->node);
-	pthread_cond_signal(&lane->wake);
+	if (idle)
+		pthread_cond_signal(&lane->wake);
 	pthread_mutex_unlock(&lane->lock);
 }
 
