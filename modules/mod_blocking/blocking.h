@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <jackdaw/presence.h>
 #include <jackdaw/roster.h>
 
 #define NS_BLOCKING "urn:xmpp:blocking"

@@ -92,31 +92,15 @@ static enum jd_verdict on_session(struct jd_instance *mi, struct jd_stanza_event
 	return JD_DROP;
 }
 
-static bool sees_us(struct jd_instance *mi, struct jd_account *a, struct jd_jid who)
-{
-	struct jd_instance *roster;
-	const struct jd_roster_ops *ops = jd_service(mi, "roster", &roster);
-	struct jd_contact contact;
-
-	return ops && ops->find(roster, a, jd_jid_bare_str(who), &contact) &&
-	       contact.subscription & JD_SUB_FROM;
-}
-
-/*
- * Contacts heard that the user has gone when they were blocked, and hear no more.
- * Others that were told by directed presence, a room for instance, hear of the end
- * of the session, or they would show it for ever.  The end of a subscription is
- * told to everybody: both sides must agree about it.
- */
+/* Everybody who could see the user heard that he has gone when he blocked them, and hears no more.
+ * Only the end of a subscription is told to them, too: both sides must agree about it. */
 static bool on_presence_out(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	enum jd_type type = ev->st->type;
 
-	if ((type != JD_TYPE_NONE && type != JD_TYPE_PROBE && type != JD_TYPE_UNAVAILABLE) ||
-	    !is_blocked(mi, ev->account, ev->st->to) ||
-	    ((const struct blocklist *)jd_account_data(mi, ev->account))->telling)
-		return false;
-	return type != JD_TYPE_UNAVAILABLE || sees_us(mi, ev->account, ev->st->to);
+	return (type == JD_TYPE_NONE || type == JD_TYPE_PROBE || type == JD_TYPE_UNAVAILABLE) &&
+	       is_blocked(mi, ev->account, ev->st->to) &&
+	       !((const struct blocklist *)jd_account_data(mi, ev->account))->telling;
 }
 
 /* -- the module ---------------------------------------------------------------------- */

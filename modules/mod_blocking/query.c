@@ -114,6 +114,27 @@ static void tell_device(const struct setting *set, const struct jd_roster_ops *o
 		show(a, to, !set->change.block);
 }
 
+/* Becomes blocked by this change. */
+static bool is_new(struct jd_jid who, void *arg)
+{
+	const struct setting *set = arg;
+	struct jids jids = set->change.jids;
+
+	return (blocking_have(jids, jd_jid_str(who)) || blocking_have(jids, jd_jid_bare_str(who)) ||
+		blocking_have(jids, jd_jid_domain(who))) &&
+	       !is_blocked(set, who);
+}
+
+/* Rooms, and whoever else was told of a session by directed presence. */
+static void withdraw(struct setting *set)
+{
+	struct jd_instance *presence;
+	const struct jd_presence_ops *ops = jd_service(set->mi, "presence", &presence);
+
+	if (ops && set->change.block)
+		ops->withdraw(presence, set->iq->account, is_new, set);
+}
+
 static void tell_all(struct setting *set)
 {
 	struct blocklist *l = jd_account_data(set->mi, set->iq->account);
@@ -126,6 +147,7 @@ static void tell_all(struct setting *set)
 	ops->each(roster, set->iq->account, JD_SUB_BOTH, tell_contact, set);
 	for (size_t i = 0; i < set->change.jids.n; i++)
 		tell_device(set, ops, roster, set->change.jids.p[i]);
+	withdraw(set);
 	l->telling = false;
 }
 

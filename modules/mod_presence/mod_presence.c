@@ -11,6 +11,7 @@
  *
  * Who sees whom is known by the service "roster".
  */
+#include <jackdaw/presence.h>
 #include <jackdaw/roster.h>
 
 #define DIRECTED_MAX 256
@@ -309,6 +310,40 @@ static void on_unbound(struct jd_instance *mi, struct jd_session_event *ev)
 	jd_stanza_unref(st);
 }
 
+/* -- the service --------------------------------------------------------------------------------
+ */
+
+static void withdraw_of(struct state *state, struct jd_session *s,
+			bool (*match)(struct jd_jid, void *), void *arg)
+{
+	struct directed **p = &state->directed;
+
+	while (*p) {
+		struct directed *d = *p;
+
+		if (!match(d->to, arg)) {
+			p = &d->next;
+			continue;
+		}
+		jd_send(jd_stanza_new(JD_PRESENCE, JD_TYPE_UNAVAILABLE, jd_session_jid(s), d->to,
+				      JD_STR_NULL));
+		*p = d->next;
+		state->n_directed--;
+		jd_free(d);
+	}
+}
+
+static void service_withdraw(struct jd_instance *mi, struct jd_account *a,
+			     bool (*match)(struct jd_jid, void *), void *arg)
+{
+	for (struct jd_session *s = jd_session_next(a, NULL); s; s = jd_session_next(a, s))
+		withdraw_of(jd_session_data(mi, s), s, match, arg);
+}
+
+static const struct jd_presence_ops presence_ops = {
+	.withdraw = service_withdraw,
+};
+
 /* -- to an account
  * ----------------------------------------------------------------------------------- */
 
@@ -369,7 +404,9 @@ static int start(struct jd_instance *mi)
 	roster->ops = jd_service(mi, "roster", &roster->mi);
 	if (!roster->ops)
 		return -JD_ENOENT;
-	r = jd_on(mi, session_in, JD_PRIO_NORMAL, on_session);
+	r = jd_provide(mi, "presence", &presence_ops);
+	if (r == 0)
+		r = jd_on(mi, session_in, JD_PRIO_NORMAL, on_session);
 	if (r == 0)
 		r = jd_on(mi, account_in, JD_PRIO_NORMAL, on_account);
 	if (r == 0)
