@@ -142,6 +142,10 @@ void client_receive(const struct io_msg *msg, void *arg)
 	case C2S_ELEMENT:
 		client_element(client_of(msg->link), msg->p);
 		break;
+	case C2S_IDLE:
+		if (client_of(msg->link)->session)
+			session_ping(client_of(msg->link)->session);
+		break;
 	case C2S_END:
 		client_session_ends(client_of(msg->link)); /* IO_CLOSED may be seconds away */
 		break;

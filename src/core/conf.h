@@ -23,7 +23,8 @@ struct conf_listen {
 	const char *address;
 	int64_t port;
 	int64_t max_per_address;
-	int kind_number; /* place in c2s, c2s-tls, http, https */
+	const char **uncounted_from, **proxy_from; /* networks */
+	int kind_number;                           /* place in c2s, c2s-tls, http, https */
 };
 
 struct conf_host {
@@ -41,6 +42,8 @@ struct conf {
 	const char *run_dir;
 	int64_t io_threads, workers;
 	int64_t max_connections; /* per I/O thread */
+	int64_t max_unauthenticated;
+	const char *see_other, *see_other_uri; /* NULL: none */
 	struct log_settings log;
 	struct conf_host *hosts;
 	size_t n_hosts;
@@ -66,7 +69,10 @@ struct conf {
 	} auth;
 	struct {
 		int64_t stanza_bytes, stanza_bytes_before_login, body_chars;
-		jd_usec park_after;
+		jd_usec park_after, idle_ping, idle_timeout, stanza_deadline, unacked_timeout;
+		int64_t bytes_per_second, stanzas_per_second; /* 0: no bound */
+		int64_t bytes_before_login, stanzas_before_login;
+		jd_usec burst;
 	} limits;
 	const char *module_dir, *schema_dir;
 	const char **admins;    /* of the whole server; as those of a host */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/conf_judge.h"
+#include "net/proxy.h"
 
 static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", NULL};
 static const int64_t kind_ports[] = {5222, 5223, 5280, 5443};
@@ -199,6 +200,19 @@ static void check_address(struct judge *j, const struct conf_listen *l, const st
 		l->address);
 }
 
+static void check_networks(struct judge *j, const struct conf_node *n, const char *option,
+			   const char *const *networks)
+{
+	struct proxy_net net;
+
+	for (; *networks; networks++)
+		if (proxy_net_parse(*networks, &net) < 0)
+			mistake(j, node_line(n, option),
+				"'%s' in listen must have networks such as 192.0.2.0/24 or "
+				"2001:db8::/32, not '%s'",
+				option, *networks);
+}
+
 static void check_listen(struct judge *j, size_t i)
 {
 	struct conf_listen *l = &j->conf->listens[i];
@@ -206,6 +220,8 @@ static void check_listen(struct judge *j, size_t i)
 
 	listen_kind(j, l, j->listens[i]);
 	check_address(j, l, j->listens[i]);
+	check_networks(j, j->listens[i], "uncounted_from", l->uncounted_from);
+	check_networks(j, j->listens[i], "proxy_from", l->proxy_from);
 	if (is_octal(node_option(j->listens[i], "port")))
 		mistake(j, node_line(j->listens[i], "port"),
 			"'port' in listen begins with a 0, which would make it octal: '%s'",
@@ -268,10 +284,50 @@ static void check_database(struct judge *j, const struct conf_node *top)
 		mistake(j, driver ? driver->line : 0, "%s", error.text);
 }
 
+/* -- silence, other servers -------------------------------------------------------------- */
+
+static void check_idle(struct judge *j, const struct conf_node *top)
+{
+	const struct conf *c = j->conf;
+	const struct conf_node *timeout = section_option(top, "limits", "idle_timeout");
+
+	/* Whoever is asked must be able to answer. */
+	if (c->limits.idle_timeout && c->limits.idle_ping &&
+	    c->limits.idle_timeout <= c->limits.idle_ping)
+		mistake(j, timeout ? timeout->line : 0,
+			"'idle_timeout' in limits must be longer than 'idle_ping'");
+}
+
+static bool is_plain(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f || strchr("<>&'\"", *p))
+			return false;
+	return *text != '\0';
+}
+
+static void check_see_other(struct judge *j, const struct conf_node *top)
+{
+	const struct conf *c = j->conf;
+
+	if (c->see_other && (!is_plain(c->see_other) || strchr(c->see_other, '/')))
+		mistake(j, node_line(top, "shutdown_see_other"),
+			"'shutdown_see_other' must be a host, or host:port, not '%s'",
+			c->see_other);
+	if (c->see_other_uri &&
+	    (!is_plain(c->see_other_uri) || (strncmp(c->see_other_uri, "wss://", 6) != 0 &&
+					     strncmp(c->see_other_uri, "ws://", 5) != 0)))
+		mistake(j, node_line(top, "shutdown_see_other_uri"),
+			"'shutdown_see_other_uri' must begin with wss:// or ws://, not '%s'",
+			c->see_other_uri);
+}
+
 void judge_all(struct judge *j, const struct conf_node *top)
 {
 	check_paths(j, top);
 	check_mode(j, top);
+	check_idle(j, top);
+	check_see_other(j, top);
 	check_hashes(j, top);
 	check_database(j, top);
 	check_admins(j, node_line(top, "admins"), j->conf->admins);

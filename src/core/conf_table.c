@@ -8,6 +8,7 @@
 #include "xmpp/stanza.h"
 
 #define KILO 1024LL
+#define MEGA (1024 * KILO)
 #define SEC  1000000LL
 #define DAY  (86400 * SEC)
 
@@ -36,6 +37,13 @@ static const struct jd_option top_options[] = {
 		   "Threads for password hashing and other costly work."),
 	JD_OPT_INT("max_connections", struct conf, max_connections, "50000", 1, 1000000,
 		   "Connections that each I/O thread takes; more are closed at once."),
+	JD_OPT_INT("max_unauthenticated", struct conf, max_unauthenticated, "0", 0, 1000000,
+		   "Of these, those that have not logged in: past it the oldest is closed; 0: a "
+		   "quarter."),
+	JD_OPT_TEXT("shutdown_see_other", struct conf, see_other, NULL,
+		    "Where sessions are sent when the server stops: \"host\" or \"host:port\"."),
+	JD_OPT_TEXT("shutdown_see_other_uri", struct conf, see_other_uri, NULL,
+		    "The same for WebSockets: a wss:// address."),
 	JD_OPT_TEXT("module_dir", struct conf, module_dir, JD_MODULE_DIR,
 		    "Folders of modules, separated by colons; JACKDAW_MODULE_DIR comes first."),
 	JD_OPT_TEXT("schema_dir", struct conf, schema_dir, JD_SCHEMA_DIR,
@@ -73,8 +81,12 @@ static const struct jd_option listen_options[] = {
 		    "A numeric address, \"localhost\" (both loopbacks), or \"*\" (all)."),
 	JD_OPT_INT("port", struct conf_listen, port, NULL, 0, 65535,
 		   "TCP port; 0: the system chooses. Default: 5222, 5223, 5280, 5443 by kind."),
-	JD_OPT_INT("max_per_address", struct conf_listen, max_per_address, "0", 0, 1000000,
-		   "Connections of one peer address (/64 for IPv6); 0: no bound."),
+	JD_OPT_INT("max_per_address", struct conf_listen, max_per_address, "256", 0, 1000000,
+		   "Connections of one peer address (/64 for IPv6), more are closed; 0: no bound."),
+	JD_OPT_LIST("uncounted_from", struct conf_listen, uncounted_from, "127.0.0.0/8 ::1",
+		    "Networks whose addresses have no such bound."),
+	JD_OPT_LIST("proxy_from", struct conf_listen, proxy_from, "",
+		    "Networks of proxies that begin each connection with a PROXY header."),
 	JD_OPT_END,
 };
 
@@ -130,6 +142,24 @@ static const struct jd_option limits_options[] = {
 		   "Characters in the body of a message."),
 	JD_OPT_TIME("park_after", struct conf, limits.park_after, "30s", 0, 1 * DAY,
 		    "A connection that is idle so long gives its parser back; 0: never."),
+	JD_OPT_TIME("idle_ping", struct conf, limits.idle_ping, "5min", 0, 1 * DAY,
+		    "A session that is silent so long is asked whether it is there; 0: never."),
+	JD_OPT_TIME("idle_timeout", struct conf, limits.idle_timeout, "10min", 0, 1 * DAY,
+		    "A session that is silent so long is ended; 0: never."),
+	JD_OPT_TIME("stanza_deadline", struct conf, limits.stanza_deadline, "2min", 0, 1 * DAY,
+		    "From the first byte of a stanza to its last; 0: none."),
+	JD_OPT_TIME("unacked_timeout", struct conf, limits.unacked_timeout, "2min", 0, 1 * DAY,
+		    "A connection ends whose peer confirms nothing for so long; 0: the system's."),
+	JD_OPT_SIZE("bytes_per_second", struct conf, limits.bytes_per_second, "512k", 0,
+		    1024 * MEGA, "What a session may send; it is read no faster. 0: no bound."),
+	JD_OPT_INT("stanzas_per_second", struct conf, limits.stanzas_per_second, "200", 0, 1000000,
+		   "The same in stanzas."),
+	JD_OPT_SIZE("bytes_per_second_before_login", struct conf, limits.bytes_before_login, "16k",
+		    0, 1024 * MEGA, "The same in bytes, before login."),
+	JD_OPT_INT("stanzas_per_second_before_login", struct conf, limits.stanzas_before_login,
+		   "10", 0, 1000000, "The same in elements, before login."),
+	JD_OPT_TIME("burst", struct conf, limits.burst, "10s", 1 * SEC, 600 * SEC,
+		    "How much of that may come at once: as much as is allowed in this time."),
 	JD_OPT_END,
 };
 

@@ -305,6 +305,7 @@ void stanza_set_origin(struct jd_stanza *st, struct jd_session *s);
 struct jd_session *session_ref(struct jd_session *s);
 void session_unref(struct jd_session *s);
 /* Out of its account, told to everybody; queued stanzas of it are dropped. Idempotent. */
+void session_ping(struct jd_session *s); /* ping.c */
 void session_unbind(struct jd_session *s);
 /* Stream error to the client, then session_unbind(). */
 void session_end(struct jd_session *s, enum stream_condition condition, const char *text);

@@ -75,6 +75,8 @@ static void settings_release(struct shared *shared)
 		mem_free((void *)(uintptr_t)st->hosts[i].features.p);
 	}
 	mem_free(st->hosts);
+	mem_free((void *)(uintptr_t)st->s.see_other);
+	mem_free((void *)(uintptr_t)st->s.see_other_uri);
 	mem_free(st);
 }
 
@@ -122,6 +124,24 @@ unsigned net_hash_bits(const struct conf *conf)
 	return bits;
 }
 
+static void settings_pace(struct stream_settings *s, const struct conf *conf)
+{
+	s->park_after = conf->limits.park_after;
+	s->idle_ping = conf->limits.idle_ping;
+	s->idle_timeout = conf->limits.idle_timeout;
+	s->stanza_deadline = conf->limits.stanza_deadline;
+	s->rate_before = (struct stream_rate){(uint64_t)conf->limits.bytes_before_login,
+					      (uint64_t)conf->limits.stanzas_before_login};
+	s->rate_after = (struct stream_rate){(uint64_t)conf->limits.bytes_per_second,
+					     (uint64_t)conf->limits.stanzas_per_second};
+	s->rate_burst = conf->limits.burst;
+}
+
+static char *text_copy(const char *text)
+{
+	return text ? jd_strdup(jd_cstr(text)) : NULL;
+}
+
 static struct stream_settings *settings_new(const struct conf *conf)
 {
 	struct settings *st = mem_new(struct settings);
@@ -139,7 +159,9 @@ static struct stream_settings *settings_new(const struct conf *conf)
 	s->body_chars = (size_t)conf->limits.body_chars;
 	s->login_deadline = conf->auth.login_deadline;
 	s->max_auth_failures = (unsigned)conf->auth.max_failures;
-	s->park_after = conf->limits.park_after;
+	settings_pace(s, conf);
+	s->see_other = text_copy(conf->see_other);
+	s->see_other_uri = text_copy(conf->see_other_uri);
 	return s;
 }
 
@@ -149,8 +171,26 @@ static struct stream_settings *settings_new(const struct conf *conf)
 /* The documents of the HTTP routes are made when the ports are known; connections come later. */
 static struct http_settings http;
 
+/* They have been checked. */
+static struct proxy_net *networks(const char *const *texts, size_t *ret_n)
+{
+	struct proxy_net *nets;
+	size_t n = 0;
+
+	while (texts[n])
+		n++;
+	nets = mem_alloc((n + 1) * sizeof(*nets));
+	for (size_t i = 0; i < n; i++)
+		JD_ASSERT(proxy_net_parse(texts[i], &nets[i]) == 0);
+	*ret_n = n;
+	return nets;
+}
+
 static int open_one(const struct conf_listen *l, char *err, size_t err_size)
 {
+	size_t n_uncounted, n_proxies;
+	cleanup_free struct proxy_net *uncounted = networks(l->uncounted_from, &n_uncounted);
+	cleanup_free struct proxy_net *proxies = networks(l->proxy_from, &n_proxies);
 	bool web = strncmp(l->kind, "http", 4) == 0;
 	struct listener_settings s = {
 		.name = l->name,
@@ -159,6 +199,11 @@ static int open_one(const struct conf_listen *l, char *err, size_t err_size)
 		.direct_tls = strcmp(l->kind, "c2s-tls") == 0 || strcmp(l->kind, "https") == 0,
 		.alpn = web ? TLS_ALPN_HTTP : TLS_ALPN_XMPP_CLIENT,
 		.max_per_address = (size_t)l->max_per_address,
+		.uncounted = uncounted,
+		.n_uncounted = n_uncounted,
+		.proxies = proxies,
+		.n_proxies = n_proxies,
+		.unacked = server.conf->limits.unacked_timeout,
 		.accepted = web ? http_accepted : c2s_accepted,
 		.arg = web ? &http : NULL,
 	};
@@ -172,11 +217,21 @@ static int open_one(const struct conf_listen *l, char *err, size_t err_size)
 	return e;
 }
 
+static size_t strangers_max(const struct conf *conf)
+{
+	int64_t quarter = conf->max_connections / 4;
+
+	if (conf->max_unauthenticated)
+		return (size_t)conf->max_unauthenticated;
+	return quarter ? (size_t)quarter : 1;
+}
+
 static void start_io(void)
 {
 	struct io_settings s = {
 		.threads = (unsigned)server.conf->io_threads,
 		.max_links = (size_t)server.conf->max_connections,
+		.max_strangers = strangers_max(server.conf),
 	};
 	struct stream_settings *settings = settings_new(server.conf);
 

@@ -288,6 +288,14 @@ static void ws_tick(void *p, jd_usec now)
 		end(w, CONN_WE_CLOSED);
 }
 
+static void ws_ended(void *p)
+{
+	struct ws *w = p;
+
+	if (!w->ended && w->user && w->user->ended)
+		w->user->ended(w->p);
+}
+
 static void ws_closed(void *p, enum conn_why why)
 {
 	struct ws *w = p;
@@ -307,6 +315,7 @@ static const struct conn_proto ws_proto = {
 	.goodbye = ws_goodbye,
 	.space = ws_space,
 	.tick = ws_tick,
+	.ended = ws_ended,
 	.closed = ws_closed,
 };
 
@@ -346,6 +355,12 @@ void ws_ping(struct ws *w)
 {
 	if (!w->said_close && !w->ended)
 		send_control(w, WS_OP_PING, JD_STR_NULL);
+}
+
+bool ws_unfinished(const struct ws *w)
+{
+	return !w->ended && !w->said_close &&
+	       (w->decoder.have || w->decoder.in_payload || w->decoder.fragmented);
 }
 
 void ws_write(struct ws *w, const void *text, size_t n)

@@ -25,6 +25,7 @@ struct ws_user {
 	void (*goodbye)(void *p); /* before our close frame 1000 goes out */
 	void (*space)(void *p);
 	void (*tick)(void *p, jd_usec now);
+	void (*ended)(void *p); /* the peer sends no more and has not said so by a close frame */
 	void (*closed)(void *p, enum conn_why why);
 };
 
@@ -40,6 +41,8 @@ void ws_resume(struct ws *w);
  * the connection was paused. Once only: later calls do nothing. */
 void ws_close(struct ws *w, uint16_t code, const char *reason);
 void ws_ping(struct ws *w);
+/* A frame or a message has begun, and waits for more bytes to end. */
+bool ws_unfinished(const struct ws *w);
 
 /* One text message of our own (I/O thread); DATA pieces are framed by themselves. */
 void ws_write(struct ws *w, const void *text, size_t n);

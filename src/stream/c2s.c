@@ -48,12 +48,20 @@ static enum scan_error go_on(struct c2s *c)
 /* After everything that may have changed what comes next; never beneath the scanner. */
 static void settle(struct c2s *c, enum scan_error e)
 {
-	while (!e && c->state != AT_CLOSED && !c->stops && scan_paused(c->scan))
-		e = go_on(c);
+	while (!e && c->state != AT_CLOSED && !c->stops && scan_paused(c->scan)) {
+		if (pace_too_fast(c))
+			thread_slow_down(c);
+		else
+			e = go_on(c);
+	}
 	if (e)
 		c2s_error(c, stream_condition_of(e), NULL);
 	if (c->state == AT_CLOSED || c->stops)
 		return;
+	if (pace_too_fast(c)) {
+		thread_slow_down(c);
+		return;
+	}
 	if (c->ws && conn_paused(c->conn))
 		ws_resume(c->ws);
 	else if (conn_paused(c->conn))
@@ -74,6 +82,7 @@ void c2s_feed(struct c2s *c, const char *p, size_t n)
 
 	if (c->state == AT_CLOSED)
 		return;
+	pace_bytes(c, n);
 	c->scanning = true;
 	e = scan_feed(c->scan, p, n);
 	c->scanning = false;
@@ -137,6 +146,15 @@ void c2s_space(struct c2s *c)
 	c2s_go(c, STOP_FULL);
 }
 
+/* From now on it is somebody. */
+static void on_bound(struct c2s *c)
+{
+	if (c->state != AT_BOUND)
+		return;
+	conn_known(c->conn);
+	pace_reset(c);
+}
+
 void c2s_control(struct c2s *c, struct piece *piece)
 {
 	const struct stream_error *error = piece->arg;
@@ -149,6 +167,7 @@ void c2s_control(struct c2s *c, struct piece *piece)
 		break;
 	case C2S_CTL_BOUND:
 		c2s_bind_answered(c, true);
+		on_bound(c);
 		break;
 	case C2S_CTL_REFUSED:
 		c2s_bind_answered(c, false);
@@ -182,10 +201,8 @@ static void on_open(void *arg, const struct scan_open *open)
 	c2s_open(arg, open);
 }
 
-static void on_element(void *arg, struct wire_builder *b)
+static void take_element(struct c2s *c, struct wire_builder *b)
 {
-	struct c2s *c = arg;
-
 	if (c->ws && jd_str_is(wire_root_ns(b), JD_NS_FRAMING)) {
 		c2s_framing(c, b);
 		return;
@@ -210,6 +227,16 @@ static void on_element(void *arg, struct wire_builder *b)
 	case AT_CLOSED:
 		JD_ASSERT(!"an element behind a barrier");
 	}
+}
+
+static void on_element(void *arg, struct wire_builder *b)
+{
+	struct c2s *c = arg;
+
+	pace_element(c);
+	take_element(c, b);
+	if (c->state != AT_CLOSED && !c->stops && pace_too_fast(c))
+		thread_slow_down(c);
 }
 
 /* The client ended its stream: logic hears of it before it is answered. */
@@ -277,6 +304,16 @@ void c2s_free(struct c2s *c)
 	mem_free(c);
 }
 
+/* The connection closes by itself, which may take seconds: logic hears of it now. */
+void c2s_input_ended(struct c2s *c)
+{
+	if (c->state == AT_CLOSED)
+		return;
+	c->lost = true;
+	c2s_tell_end(c);
+	c->state = AT_CLOSED;
+}
+
 void c2s_goodbye(struct c2s *c)
 {
 	if (c->state == AT_CLOSED)
@@ -303,7 +340,7 @@ void c2s_tick(struct c2s *c, jd_usec now)
 		return;
 	if (c->login && now >= c->login->deadline)
 		c2s_error(c, STREAM_CONNECTION_TIMEOUT, NULL);
-	else
+	else if (!pace_check(c, now))
 		park(c, now);
 }
 
@@ -344,6 +381,11 @@ static void tcp_tick(void *p, jd_usec now)
 	c2s_tick(p, now);
 }
 
+static void tcp_ended(void *p)
+{
+	c2s_input_ended(p);
+}
+
 static void tcp_closed(void *p, enum conn_why why)
 {
 	(void)why;
@@ -358,6 +400,7 @@ static const struct conn_proto tcp_proto = {
 	.space = tcp_space,
 	.secured = tcp_secured,
 	.tick = tcp_tick,
+	.ended = tcp_ended,
 	.closed = tcp_closed,
 };
 

@@ -46,6 +46,7 @@ enum c2s_stop {
 	STOP_FULL = 2,  /* until the ring has room for `unsent` */
 	STOP_HOLD = 4,  /* until logic says GO */
 	STOP_SHARE = 8, /* until the others had their turn */
+	STOP_RATE = 16, /* until it is within its rate again */
 };
 
 /* How it goes on behind a barrier. */
@@ -61,7 +62,9 @@ struct stream_thread {
 	size_t streams;
 	struct list flush; /* scanners that hold back what may be a whole stanza */
 	struct list turn;  /* streams that have had their share */
+	struct list slow;  /* streams that were faster than they may */
 	struct timer flush_timer;
+	struct timer slow_timer;
 	struct timer trim_timer;
 	struct defer next;
 };
@@ -87,17 +90,24 @@ struct c2s {
 	struct stream_thread *thread;
 	struct scan *scan;
 	struct login *login;  /* NULL once bound */
-	struct list node;     /* in thread->flush or thread->turn */
+	struct list node;     /* in one of the thread's lists: flush, turn, slow */
+	jd_usec bytes_due;    /* c2s_pace.c: when what came would be due ... */
+	jd_usec elements_due; /* ... at the rate that is allowed */
 	void *unsent;         /* a message to logic that found the ring full ... */
 	uint16_t unsent_kind; /* ... of this kind; 0: none */
 	uint8_t state;
 	uint8_t stops;
 	uint8_t then;
-	uint8_t share;   /* elements given to logic ... */
-	uint32_t turn;   /* ... in this turn of the loop */
-	bool scanning;   /* beneath the scanner */
-	bool header_out; /* our own header is out in the present document */
-	bool end_told;   /* logic has been sent C2S_END */
+	uint8_t share;  /* elements given to logic in one turn */
+	uint16_t drips; /* seconds in which a stanza had begun and none ended */
+	uint32_t turn;  /* `share` is of this turn of the loop */
+	bool scanning : 1;
+	bool header_out : 1; /* our own header is out in the present document */
+	bool end_said : 1;   /* <close/> is out */
+	bool end_told : 1;   /* logic has been sent C2S_END */
+	bool lost : 1;       /* it ends without having been ended by the client */
+	bool asked : 1;      /* whether it is still there */
+	bool excused : 1;    /* it could not be heard: the next silence does not count */
 };
 
 /* Elements of one stream in one turn, so that one sender neither holds up the others nor
@@ -112,6 +122,8 @@ void thread_leave(struct c2s *c);
 void thread_flush_soon(struct c2s *c);
 /* Stops it until the next turn of the loop. */
 void thread_next_turn(struct c2s *c);
+/* Stops it until it is within its rate. */
+void thread_slow_down(struct c2s *c);
 
 /* -- c2s.c: life, stopping, logic ---------------------------------------------------------- */
 
@@ -120,6 +132,8 @@ struct c2s *c2s_new(struct conn *conn, struct ws *ws);
 void c2s_feed(struct c2s *c, const char *p, size_t n);
 void c2s_flush(struct c2s *c);
 void c2s_control(struct c2s *c, struct piece *piece);
+/* The client sends no more, and has not ended its stream. */
+void c2s_input_ended(struct c2s *c);
 /* The connection is being closed from below or by link_close(): the server stops. */
 void c2s_goodbye(struct c2s *c);
 void c2s_space(struct c2s *c);
@@ -149,6 +163,15 @@ unsigned c2s_mechanisms(const struct c2s *c);
 /* For sasl_new(); `offered` is c2s_mechanisms(). */
 void c2s_sasl_env(const struct c2s *c, struct sasl_env *ret_env);
 
+/* -- c2s_pace.c: rates, silence -------------------------------------------------------------- */
+
+void pace_bytes(struct c2s *c, size_t n);
+void pace_element(struct c2s *c);
+void pace_reset(struct c2s *c);
+bool pace_too_fast(const struct c2s *c);
+/* Once a second. True when the stream has ended. */
+bool pace_check(struct c2s *c, jd_usec now);
+
 /* -- c2s_say.c: what we say ------------------------------------------------------------------ */
 
 /* Text under construction. What goes in is ours, or bounded by a tag of a client. */
@@ -177,6 +200,8 @@ void c2s_say_header(struct c2s *c, struct jd_str from);
 void c2s_error(struct c2s *c, enum stream_condition condition, const char *text);
 /* The end of the stream, and the connection is closed. */
 void c2s_end_stream(struct c2s *c);
+/* Logic hears of the end, if there is a session and it has not heard yet. */
+void c2s_tell_end(struct c2s *c);
 /* The end of the stream in words only. */
 void c2s_say_error(struct c2s *c, const char *condition, const char *text);
 void c2s_say_end(struct c2s *c);

@@ -47,15 +47,10 @@ void say_uint(struct say *s, uint64_t n)
 	say_bytes(s, digits + at, sizeof(digits) - at);
 }
 
-void say_attr(struct say *s, const char *name, struct jd_str value)
+static void say_escaped(struct say *s, struct jd_str value, enum escape_where where)
 {
-	if (!value.p)
-		return;
-	say_str(s, " ");
-	say_str(s, name);
-	say_str(s, "='");
 	while (value.len) {
-		size_t n = escape_plain(value.p, value.len, ESCAPE_ATTR);
+		size_t n = escape_plain(value.p, value.len, where);
 
 		say_bytes(s, value.p, n);
 		if (n < value.len) {
@@ -67,6 +62,21 @@ void say_attr(struct say *s, const char *name, struct jd_str value)
 		value.p += n;
 		value.len -= n;
 	}
+}
+
+static void say_text(struct say *s, struct jd_str value)
+{
+	say_escaped(s, value, ESCAPE_TEXT);
+}
+
+void say_attr(struct say *s, const char *name, struct jd_str value)
+{
+	if (!value.p)
+		return;
+	say_str(s, " ");
+	say_str(s, name);
+	say_str(s, "='");
+	say_escaped(s, value, ESCAPE_ATTR);
 	say_str(s, "'");
 }
 
@@ -118,21 +128,57 @@ void c2s_say_header(struct c2s *c, struct jd_str from)
 	c->header_out = true;
 }
 
+/* Where a session goes when the server stops; NULL: nowhere. */
+static const char *other_server(const struct c2s *c)
+{
+	const struct stream_settings *s = c->thread->settings;
+
+	if (c->state != AT_BOUND)
+		return NULL;
+	return c->ws ? s->see_other_uri : s->see_other;
+}
+
+/* RFC 6120 4.9.3.19: an error that says where. RFC 7395 3.6: <close/> says it, without an error. */
+static void say_see_other(struct c2s *c, const char *other)
+{
+	struct say s = {0};
+
+	if (c->ws) {
+		say_str(&s, "<close xmlns='" JD_NS_FRAMING "'");
+		say_attr(&s, "see-other-uri", jd_cstr(other));
+		say_str(&s, "/>");
+	} else {
+		say_str(&s, "<stream:error><see-other-host xmlns='" JD_NS_STREAM_ERRORS "'>");
+		say_text(&s, jd_cstr(other));
+		say_str(&s, "</see-other-host></stream:error>");
+	}
+	say_done(c, &s);
+	c->end_said = c->ws != NULL;
+}
+
 void c2s_say_end(struct c2s *c)
 {
+	if (c->end_said)
+		return;
 	if (c->ws)
 		c2s_say(c, "<close xmlns='" JD_NS_FRAMING "'/>");
 	else if (c->header_out)
 		c2s_say(c, "</stream:stream>");
 }
 
+/* If the ring is full, IO_CLOSED will tell. */
+void c2s_tell_end(struct c2s *c)
+{
+	if ((c->state == AT_BOUND || c->state == AT_BINDING) && !c->end_told)
+		c->end_told = io_post(conn_link(c->conn), C2S_END, NULL,
+				      c->lost ? STREAM_LOST : STREAM_ENDED);
+}
+
 void c2s_end_stream(struct c2s *c)
 {
 	if (c->state == AT_CLOSED)
 		return;
-	/* If the ring is full, IO_CLOSED will tell. */
-	if ((c->state == AT_BOUND || c->state == AT_BINDING) && !c->end_told)
-		c->end_told = io_post(conn_link(c->conn), C2S_END, NULL, 0);
+	c2s_tell_end(c);
 	c2s_say_end(c);
 	c->state = AT_CLOSED;
 	if (c->scanning)
@@ -161,7 +207,7 @@ void c2s_say_error(struct c2s *c, const char *condition, const char *text)
 
 void c2s_error(struct c2s *c, enum stream_condition condition, const char *text)
 {
-	const char *name = stream_condition_name(condition);
+	const char *name = stream_condition_name(condition), *other;
 
 	if (c->state == AT_CLOSED)
 		return;
@@ -169,6 +215,10 @@ void c2s_error(struct c2s *c, enum stream_condition condition, const char *text)
 		    jd_kv_str("peer", conn_peer(c->conn)));
 	if (!c->header_out)
 		c2s_say_header(c, JD_STR_NULL);
-	c2s_say_error(c, name, text);
+	other = condition == STREAM_SYSTEM_SHUTDOWN ? other_server(c) : NULL;
+	if (other)
+		say_see_other(c, other);
+	else
+		c2s_say_error(c, name, text);
 	c2s_end_stream(c);
 }

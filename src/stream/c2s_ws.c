@@ -5,6 +5,8 @@
  */
 #include "stream/c2s_priv.h"
 
+#define FRAME_COST 8
+
 static bool is_space(char ch)
 {
 	return ch == ' ' || ch == '\n' || ch == '\t' || ch == '\r';
@@ -13,12 +15,18 @@ static bool is_space(char ch)
 /* White space around the element is let through; a frame of nothing else keeps alive. */
 static void on_message(void *p, char *text, size_t n)
 {
+	size_t sent = n;
+
 	for (; n && is_space(text[0]); n--)
 		text++;
 	while (n && is_space(text[n - 1]))
 		n--;
+	/* What is stripped counts too, and the frame around it. */
+	pace_bytes(p, sent - n + FRAME_COST);
 	if (n)
 		c2s_feed(p, text, n);
+	else
+		c2s_go(p, 0);
 }
 
 static void on_control(void *p, struct piece *piece)
@@ -41,6 +49,11 @@ static void on_tick(void *p, jd_usec now)
 	c2s_tick(p, now);
 }
 
+static void on_ended(void *p)
+{
+	c2s_input_ended(p);
+}
+
 static void on_closed(void *p, enum conn_why why)
 {
 	(void)why;
@@ -53,6 +66,7 @@ static const struct ws_user user = {
 	.goodbye = on_goodbye,
 	.space = on_space,
 	.tick = on_tick,
+	.ended = on_ended,
 	.closed = on_closed,
 };
 

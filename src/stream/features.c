@@ -65,12 +65,18 @@ static void say_mechanisms(struct c2s *c, struct say *s)
 	say_bindings(c, s);
 }
 
-/* XEP-0478 */
-static void say_limits(struct say *s, const struct scan_limits *limits)
+/* XEP-0478. idle: 0 says nothing of it. */
+static void say_limits(struct say *s, const struct scan_limits *limits, jd_usec idle)
 {
 	say_str(s, "<limits xmlns='" JD_NS_LIMITS "'><max-bytes>");
 	say_uint(s, limits->stanza_bytes);
-	say_str(s, "</max-bytes></limits>");
+	say_str(s, "</max-bytes>");
+	if (idle) {
+		say_str(s, "<idle-seconds>");
+		say_uint(s, (uint64_t)(idle / JD_USEC_PER_SEC));
+		say_str(s, "</idle-seconds>");
+	}
+	say_str(s, "</limits>");
 }
 
 static void say_before(struct c2s *c, struct say *s)
@@ -81,17 +87,20 @@ static void say_before(struct c2s *c, struct say *s)
 		say_starttls(s, !settings->allow_plaintext);
 	if (c2s_may_login(c))
 		say_mechanisms(c, s);
-	say_limits(s, &settings->before);
+	say_limits(s, &settings->before, settings->login_deadline);
 }
 
 static void say_after(struct c2s *c, struct say *s)
 {
 	const struct login *login = c->login;
+	const struct stream_settings *settings = login->settings;
 
 	say_str(s, "<bind xmlns='" JD_NS_BIND "'/>"
 		   "<session xmlns='" JD_NS_SESSION "'><optional/></session>");
 	say_bytes(s, login->host->features.p, login->host->features.len);
-	say_limits(s, &login->settings->after);
+	/* When we ask whether anybody is there; without asking, when we are sure of it. */
+	say_limits(s, &settings->after,
+		   settings->idle_ping ? settings->idle_ping : settings->idle_timeout);
 }
 
 void c2s_features(struct c2s *c)

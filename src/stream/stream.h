@@ -31,8 +31,15 @@ enum stream_msg {
 	C2S_AUTH_RESULT,    /* p: struct auth_result: what came of it, for counting and delays */
 	C2S_BIND,           /* p: struct bind_ask */
 	C2S_ELEMENT,        /* p: struct jd_wire; a stanza, or meta.flags has WIRE_NO_STANZA */
-	C2S_END, /* the stream of a session, or of one being bound, has ended, by either side;
-			       IO_CLOSED follows */
+	C2S_IDLE,           /* nothing has come for a while: ask whether it is there */
+	/* n: enum stream_end. The stream of a session, or of one being bound, has ended, by
+	 * either side; IO_CLOSED follows. */
+	C2S_END,
+};
+
+enum stream_end {
+	STREAM_ENDED, /* by the client's word or by an error of it */
+	STREAM_LOST,  /* its input stopped, or it did not answer: it may come back */
 };
 
 /* Strings stand behind the struct, in its own allocation (mem_free frees all). */
@@ -107,6 +114,11 @@ struct stream_host {
 		features; /* canonical XML of what modules advertise after login (rosterver...) */
 };
 
+/* A second; 0: no bound. */
+struct stream_rate {
+	uint64_t bytes, elements;
+};
+
 struct stream_settings {
 	struct shared shared; /* first */
 	const struct stream_host *hosts;
@@ -118,6 +130,15 @@ struct stream_settings {
 	jd_usec login_deadline; /* absolute, from accept to bind; default 30 s */
 	unsigned max_auth_failures;
 	jd_usec park_after; /* idle this long: the parser goes; 0: never */
+	/* Sessions; 0: never. */
+	jd_usec idle_ping;       /* silent this long: it is asked */
+	jd_usec idle_timeout;    /* silent this long: it has gone */
+	jd_usec stanza_deadline; /* from the first byte of an element to its last */
+	struct stream_rate rate_before, rate_after;
+	jd_usec rate_burst; /* how far one may be ahead of the rate */
+	/* Where clients find another server when this one stops; NULL: nowhere. */
+	const char *see_other;     /* "host" or "host:port" */
+	const char *see_other_uri; /* of a WebSocket */
 };
 
 /* NULL when not served. Any thread. */

@@ -12,6 +12,8 @@
 
 #define FLUSH_AFTER (5 * JD_USEC_PER_MSEC)
 #define TRIM_EVERY  (10 * JD_USEC_PER_SEC)
+/* How often it is looked whether a stream may go on that was too fast. */
+#define SLOW_EVERY (100 * JD_USEC_PER_MSEC)
 
 /* All threads of one struct io; logic thread. */
 struct stream_io {
@@ -49,6 +51,7 @@ static struct stream_io *make(struct io *io)
 		t->scans = scan_pool_new(t->wires);
 		list_init(&t->flush);
 		list_init(&t->turn);
+		list_init(&t->slow);
 	}
 	list_append(&all, &sio->node);
 	return sio;
@@ -155,6 +158,7 @@ void thread_leave(struct c2s *c)
 	if (--t->streams > 0)
 		return;
 	loop_timer_cancel(t->loop, &t->flush_timer);
+	loop_timer_cancel(t->loop, &t->slow_timer);
 	loop_timer_cancel(t->loop, &t->trim_timer);
 	defer_cancel(&t->next);
 	wire_pool_trim(t->wires);
@@ -207,4 +211,34 @@ void thread_next_turn(struct c2s *c)
 	list_append(&t->turn, &c->node);
 	c2s_stop(c, STOP_SHARE);
 	loop_defer(t->loop, &t->next, on_next_turn);
+}
+
+static void on_slow(struct timer *timer)
+{
+	struct stream_thread *t = container_of(timer, struct stream_thread, slow_timer);
+	struct list now = LIST_INIT(now);
+
+	list_splice(&now, &t->slow);
+	while (!list_empty(&now)) {
+		struct c2s *c = container_of(now.next, struct c2s, node);
+
+		list_remove(&c->node);
+		if (pace_too_fast(c))
+			list_append(&t->slow, &c->node);
+		else
+			c2s_go(c, STOP_RATE);
+	}
+	if (!list_empty(&t->slow) && !timer_armed(&t->slow_timer))
+		loop_timer(t->loop, &t->slow_timer, SLOW_EVERY, on_slow);
+}
+
+void thread_slow_down(struct c2s *c)
+{
+	struct stream_thread *t = c->thread;
+
+	list_remove(&c->node);
+	list_append(&t->slow, &c->node);
+	c2s_stop(c, STOP_RATE);
+	if (!timer_armed(&t->slow_timer))
+		loop_timer(t->loop, &t->slow_timer, SLOW_EVERY, on_slow);
 }

@@ -38,7 +38,9 @@ static const char conf[] = "run_dir = \"%s\"\n"
 			   "database { driver = \"sqlite\" path = \"bench.db\" }\n"
 			   "control { socket = \"jackdaw.sock\" }\n"
 			   "auth { allow_plaintext = true scram_iterations = 4096 }\n"
-			   "limits { park_after = \"%s\" }\n";
+			   "limits { park_after = \"%s\"\n"
+			   "stanzas_per_second = 0\n"
+			   "bytes_per_second = 0 }\n";
 
 /* -- other programs ---------------------------------------------------------------------- */
 

@@ -41,7 +41,8 @@
 	"<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"             \
 	"</stream:error>"
 #define LIMITS_BEFORE                                                                              \
-	"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes></limits>"
+	"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>10000</max-bytes>"                    \
+	"<idle-seconds>30</idle-seconds></limits>"
 #define MECHANISMS_INSIDE                                                                          \
 	"<mechanism>SCRAM-SHA-512</mechanism><mechanism>SCRAM-SHA-256</mechanism>"                 \
 	"<mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism>"
@@ -52,7 +53,8 @@
 	"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"                                         \
 	"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>"               \
 	"<ver xmlns='urn:xmpp:features:rosterver'/>"                                               \
-	"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>1048576</max-bytes></limits>"
+	"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>1048576</max-bytes>"                  \
+	"<idle-seconds>300</idle-seconds></limits>"
 #define FEATURES_AFTER   "<stream:features>" FEATURES_INSIDE "</stream:features>"
 #define SASL(name, text) "<" name " xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" text "</" name ">"
 #define SASL_EMPTY(name) "<" name " xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"
@@ -80,6 +82,7 @@ struct world {
 	bool refuse;       /* binding */
 	bool quiet;        /* elements are counted, not written down */
 	unsigned elements; /* that came */
+	unsigned lost;     /* streams that ended without a word */
 	unsigned hold_at;  /* HOLD is said at that element; 0: never */
 };
 
@@ -205,7 +208,13 @@ static inline void world_receive(const struct io_msg *msg, void *arg)
 		on_wire(w, msg->link, msg->p);
 		break;
 	case C2S_END:
-		world_note(w, "END;");
+		if (msg->n == STREAM_LOST)
+			w->lost++;
+		else
+			world_note(w, "END;");
+		break;
+	case C2S_IDLE:
+		world_note(w, "IDLE;");
 		break;
 	case IO_CLOSED:
 		world_note(w, "CLOSED;");
@@ -251,6 +260,8 @@ static inline void world_start_ring(struct world *w, size_t ring_size)
 		.after = scan_limits_after,
 		.body_chars = 99999,
 		.login_deadline = 30 * JD_USEC_PER_SEC,
+		.idle_ping = 300 * JD_USEC_PER_SEC,
+		.idle_timeout = 600 * JD_USEC_PER_SEC,
 		.max_auth_failures = 5,
 		.park_after = 30 * JD_USEC_PER_SEC,
 	};
@@ -314,6 +325,16 @@ static inline void world_told(struct world *w, const char *want)
 	assert_int_equal(buf_append(&w->log, "", 1), 0);
 	assert_string_equal(w->log.p, want);
 	w->log.len = 0;
+}
+
+/* The wheel turns, and everybody is looked at. */
+static inline void pass_seconds(struct world *w, unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds * 8 + 8; i++) {
+		clock_fake_advance(JD_USEC_PER_SEC / 8);
+		world_turn(w);
+	}
+	world_settle(w);
 }
 
 /* -- clients -------------------------------------------------------------------------------- */

@@ -765,15 +765,6 @@ static void test_full_ring(void **state)
  * ------------------------------------------------------------------------------------------------
  */
 
-static void pass_seconds(struct world *w, unsigned seconds)
-{
-	for (unsigned i = 0; i < seconds * 8 + 8; i++) {
-		clock_fake_advance(JD_USEC_PER_SEC / 8);
-		world_turn(w);
-	}
-	world_settle(w);
-}
-
 /* A stream that ends while it is being bound must not become a session. */
 static void test_ends_while_binding(void **state)
 {

@@ -365,12 +365,119 @@ static void test_hold_at_any_turn(void **state)
 	world_stop(&w);
 }
 
+/* A ping of the WebSocket's own; logic has nothing to do with it. */
+static void test_silence(void **state)
+{
+	struct client cl;
+	struct world w;
+	char out[16];
+
+	(void)state;
+	world_start(&w);
+	ws_connect(&w, &cl);
+	ws_login(&cl);
+	pass_seconds(&w, 310);
+	client_read(&cl);
+	assert_int_equal(cl.in.len, 2);
+	assert_memory_equal(cl.in.p, "\x89\0", 2);
+	cl.in.len = 0;
+	client_send_n(&cl, out, put_frame(out, WS_OP_PONG, "", 0));
+	pass_seconds(&w, 290);
+	client_read(&cl);
+	assert_int_equal(cl.in.len, 0);
+	pass_seconds(&w, 20);
+	client_read(&cl);
+	assert_int_equal(cl.in.len, 2);
+	cl.in.len = 0;
+	pass_seconds(&w, 300);
+	ws_expect(&cl, WS_ERROR("connection-timeout") "|" CLOSE "|1000|");
+	assert_int_equal(w.lost, 1);
+	ws_close_answer(&cl);
+	world_told(&w, "CLOSED;");
+	world_stop(&w);
+}
+
+/* A frame, or a message of fragments, that never ends. */
+static void test_drips(void **state)
+{
+	static const char *const starts[] = {"\x81", "\x81\xfe\x10", "\x01\x80\0\0\0\0"};
+	static const size_t lens[] = {1, 3, 6};
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(starts); i++) {
+		struct client cl;
+		struct world w;
+
+		world_start_ring(&w, 0);
+		w.settings.stanza_deadline = 60 * JD_USEC_PER_SEC;
+		world_configure(&w);
+		ws_connect(&w, &cl);
+		ws_login(&cl);
+		client_send_n(&cl, starts[i], lens[i]);
+		pass_seconds(&w, 50);
+		world_told(&w, "");
+		pass_seconds(&w, 12);
+		world_told(&w, "END;");
+		client_cut(&cl);
+		world_told(&w, "CLOSED;");
+		world_stop(&w);
+	}
+}
+
+static void test_see_other(void **state)
+{
+	static const struct stream_error stop = {STREAM_SYSTEM_SHUTDOWN, NULL};
+	struct client cl;
+	struct world w;
+
+	(void)state;
+	world_start_ring(&w, 0);
+	w.settings.see_other_uri = "wss://other.example/ws?a=1&b=2";
+	world_configure(&w);
+	ws_connect(&w, &cl);
+	ws_login(&cl);
+	assert_int_equal(link_control(w.link, C2S_CTL_ERROR, (void *)(uintptr_t)&stop, NULL), 0);
+	ws_expect(&cl, "<close xmlns='urn:ietf:params:xml:ns:xmpp-framing' "
+		       "see-other-uri='wss://other.example/ws?a=1&amp;b=2'/>|1000|");
+	ws_close_answer(&cl);
+	world_told(&w, "END;CLOSED;");
+	world_stop(&w);
+}
+
+/* Empty frames cost something too. */
+static void test_rate(void **state)
+{
+	struct client cl;
+	struct world w;
+	char out[64];
+
+	(void)state;
+	world_start_ring(&w, 0);
+	w.settings.rate_after = (struct stream_rate){80, 0};
+	w.settings.rate_burst = 10 * JD_USEC_PER_SEC;
+	world_configure(&w);
+	ws_connect(&w, &cl);
+	ws_login(&cl);
+	for (int i = 0; i < 110; i++)
+		client_send_n(&cl, out, put_frame(out, WS_OP_TEXT, "", 0));
+	ws_send(&cl, PRESENCE);
+	world_settle(&w);
+	assert_int_equal(w.elements, 0);
+	pass_seconds(&w, 2);
+	assert_int_equal(w.elements, 1);
+	client_cut(&cl);
+	world_until(&w, !w.link);
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_session), cmocka_unit_test(test_pipelined),
-		cmocka_unit_test(test_errors),  cmocka_unit_test(test_insecure),
-		cmocka_unit_test(test_hold),    cmocka_unit_test(test_hold_at_any_turn),
+		cmocka_unit_test(test_session),   cmocka_unit_test(test_pipelined),
+		cmocka_unit_test(test_errors),    cmocka_unit_test(test_insecure),
+		cmocka_unit_test(test_hold),      cmocka_unit_test(test_hold_at_any_turn),
+		cmocka_unit_test(test_silence),   cmocka_unit_test(test_drips),
+		cmocka_unit_test(test_see_other), cmocka_unit_test(test_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
