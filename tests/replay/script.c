@@ -547,7 +547,7 @@ static void run_file(struct run *r, FILE *in)
 	buf_free(&text);
 }
 
-int script_run(const char *path)
+int script_play(const char *path)
 {
 	struct run r = {.path = path, .names = names_new()};
 	FILE *in = fopen(path, "re");

@@ -38,4 +38,4 @@
 #include "replay/world.h"
 
 /* Runs the file in a world of its own; 0, or -1 after a sentence with file and line. */
-int script_run(const char *path);
+int script_play(const char *path);

@@ -17,7 +17,7 @@
 
 static void test_script(void **state)
 {
-	assert_int_equal(script_run(*state), 0);
+	assert_int_equal(script_play(*state), 0);
 }
 
 static const char *base(const char *path)
