@@ -41,6 +41,12 @@ static struct jd_stmt find_some_keys = {
 	       " ORDER BY CASE WHEN c.hash = $3 THEN 0 ELSE 1 END, c.hash DESC LIMIT 1",
 };
 
+static struct jd_stmt find_name = {
+	.name = "core.find_name",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT owner FROM account WHERE host = $1 AND name = $2",
+};
+
 static struct jd_stmt make_secret = {
 	.name = "core.make_secret",
 	.lane = JD_LANE_WRITE,
@@ -243,6 +249,27 @@ static void on_keys(void *arg, enum jd_db_status status, const struct jd_rows *r
 		question_end(q);
 }
 
+static void on_name(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct question *q = arg;
+
+	q->answer->status = AUTH_REFUSED;
+	if (status != JD_DB_OK) {
+		q->answer->status = AUTH_TEMPORARY;
+	} else if (jd_rows_count(rows)) {
+		q->answer->status = AUTH_GIVEN;
+		q->answer->owner = (uint64_t)jd_row_int(rows, 0, 0);
+	}
+	question_end(q);
+}
+
+static void question_exists(struct question *q)
+{
+	if (jd_db_query(&q->owner, &find_name,
+			JD_PARAMS(jd_text(q->ask->host), jd_text(q->ask->name)), on_name, q) < 0)
+		on_name(q, JD_DB_FAILED, NULL);
+}
+
 static void question_start(struct question *q)
 {
 	const struct auth_ask *ask = q->ask;
@@ -258,7 +285,8 @@ void auth_ask(struct client *c, struct auth_ask *ask)
 {
 	struct question *q = mem_new(struct question);
 	struct backoff_who who = who_asks(ask);
-	jd_usec delay = backoff_ask(&who);
+	/* Nothing is guessed at where only the account is looked for. */
+	jd_usec delay = ask->what == AUTH_EXISTS ? 0 : backoff_ask(&who);
 
 	mem_free(c->login);
 	c->login = login_of(ask->host, ask->name);
@@ -273,9 +301,12 @@ void auth_ask(struct client *c, struct auth_ask *ask)
 		question_answer(q);
 		return;
 	}
-	q->counted = true;
+	q->counted = ask->what != AUTH_EXISTS;
 	q->at = clock_mono() + delay;
-	question_start(q);
+	if (ask->what == AUTH_EXISTS)
+		question_exists(q);
+	else
+		question_start(q);
 }
 
 /* The stream has logged it. */

@@ -137,12 +137,18 @@ static void check_certificates(struct judge *j, const struct judged_host *jh)
 			h->key ? "key" : "certificate", h->key ? "certificate" : "key");
 		return;
 	}
+	if (h->client_ca && !h->certificate)
+		mistake(j, node_line(jh->node, "client_ca"),
+			"host '%s' has a client_ca but no certificate", h->name);
 	if (!h->certificate || j->conf->run_dir[0] != '/')
 		return;
 	absolute(j, &h->certificate);
 	absolute(j, &h->key);
 	check_file(j, jh, "certificate", h->certificate);
 	check_file(j, jh, "key", h->key);
+	absolute(j, &h->client_ca);
+	if (h->client_ca)
+		check_file(j, jh, "client_ca", h->client_ca);
 }
 
 /* -- listeners ---------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ static const char *const mechanisms[] = {
 	"SCRAM-SHA-256",
 	"SCRAM-SHA-1",
 	"PLAIN",
+	"EXTERNAL",
 	NULL,
 };
 static const char *const hashes[] = {"SHA-1", "SHA-256", "SHA-512", NULL};
@@ -65,6 +66,8 @@ static const struct jd_option host_options[] = {
 	JD_OPT_TEXT("certificate", struct conf_host, certificate, NULL,
 		    "File with the certificate and its chain (PEM); without it there is no TLS."),
 	JD_OPT_TEXT("key", struct conf_host, key, NULL, "File with the private key (PEM)."),
+	JD_OPT_TEXT("client_ca", struct conf_host, client_ca, NULL,
+		    "File with the authorities (PEM) whose certificates let clients log in."),
 	JD_OPT_LIST("modules", struct conf_host, modules,
 		    "roster presence message disco ping version time carbons blocking private "
 		    "vcard last caps contacts extdisco",
@@ -121,7 +124,7 @@ static const struct jd_option auth_options[] = {
 		   "Rounds of PBKDF2 for new passwords."),
 	{JD_OPTION_LIST, "mechanisms", offsetof(struct conf, auth.mechanisms),
 	 "SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-512 SCRAM-SHA-256 "
-	 "SCRAM-SHA-1 PLAIN",
+	 "SCRAM-SHA-1 PLAIN EXTERNAL",
 	 0, 0, mechanisms, "SASL mechanisms that are offered, as far as a stream can have them."},
 	{JD_OPTION_LIST, "scram_hashes", offsetof(struct conf, auth.scram_hashes),
 	 "SHA-1 SHA-256 SHA-512", 0, 0, hashes,

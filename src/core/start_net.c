@@ -43,7 +43,7 @@ int net_open_tls(const struct conf *conf, struct tls_store **ret_store, char *er
 				 "host '%s' has no name in DNS: no certificate can fit", h->name);
 			return -JD_ECONF;
 		}
-		hosts[n++] = (struct tls_host){name, h->certificate, h->key};
+		hosts[n++] = (struct tls_host){name, h->certificate, h->key, h->client_ca};
 	}
 	if (n)
 		return tls_store_new(hosts, n, ret_store, err, err_size);

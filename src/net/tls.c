@@ -53,6 +53,31 @@ static SSL_CTX *find_host(const struct tls_store *s, const char *name)
 
 /* -- called back by libssl --------------------------------------------------------------- */
 
+/*
+ * A certificate that is good for nothing must not cost the client its other ways
+ * to log in: the handshake goes on, and the certificate is not there.
+ */
+static int on_client_certificate(int ok, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_session *session = SSL_get_app_data(ssl);
+
+	session->distrusted |= !ok;
+	return 1;
+}
+
+/* Only streams ask for certificates: browsers would bother people with a dialogue. Who was asked
+ * gets no ticket, so that every session has seen its own certificate. */
+static void ask_certificate(SSL *ssl, const struct tls_session *session)
+{
+	bool ask = session->alpn == TLS_ALPN_XMPP_CLIENT &&
+		   SSL_CTX_get_verify_mode(SSL_get_SSL_CTX(ssl)) != SSL_VERIFY_NONE;
+
+	SSL_set_verify(ssl, ask ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, on_client_certificate);
+	if (ask && SSL_set_num_tickets(ssl, 0))
+		SSL_set_options(ssl, SSL_OP_NO_TICKET);
+}
+
 static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	struct tls_session *session = SSL_get_app_data(ssl);
@@ -63,6 +88,7 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 	(void)arg;
 	if (ctx && ctx != SSL_get_SSL_CTX(ssl))
 		SSL_set_SSL_CTX(ssl, ctx);
+	ask_certificate(ssl, session);
 	/* A name that we don't serve gets the default certificate and finds out by itself. */
 	return ctx ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
@@ -156,6 +182,25 @@ static int load(SSL_CTX *ctx, const struct tls_host *host, char *err, size_t err
 	return 0;
 }
 
+/* Each host has its own idea of who may vouch for clients; a session of one says nothing to
+ * another. */
+static int load_client_ca(SSL_CTX *ctx, const struct tls_host *host, char *err, size_t err_size)
+{
+	STACK_OF(X509_NAME) * names;
+
+	if (!host->client_ca)
+		return 0;
+	ERR_clear_error();
+	if (SSL_CTX_load_verify_file(ctx, host->client_ca) != 1)
+		return say(err, err_size, "cannot use the client_ca", host->client_ca);
+	names = SSL_load_client_CA_file(host->client_ca);
+	if (!names)
+		return say(err, err_size, "cannot use the client_ca", host->client_ca);
+	SSL_CTX_set_client_CA_list(ctx, names);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_client_certificate);
+	return 0;
+}
+
 /* What works but will soon annoy somebody. */
 static void warn_about(SSL_CTX *ctx, const struct tls_host *host)
 {
@@ -192,12 +237,18 @@ static void store_release(struct shared *shared)
 	mem_free(s);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 /* Hosts with the same files share a context. */
 static SSL_CTX *shared_ctx(const struct tls_store *s, const struct tls_host *hosts, size_t i)
 {
 	for (size_t k = 0; k < i; k++) {
 		if (strcmp(hosts[k].certfile, hosts[i].certfile) == 0 &&
-		    strcmp(hosts[k].keyfile, hosts[i].keyfile) == 0) {
+		    strcmp(hosts[k].keyfile, hosts[i].keyfile) == 0 &&
+		    same_text(hosts[k].client_ca, hosts[i].client_ca)) {
 			SSL_CTX_up_ref(s->entries[k].ctx);
 			return s->entries[k].ctx;
 		}
@@ -214,6 +265,8 @@ static int add_host(struct tls_store *s, const struct tls_host *hosts, size_t i,
 	if (!ctx) {
 		ctx = ctx_new();
 		r = load(ctx, &hosts[i], err, err_size);
+		if (r == 0)
+			r = load_client_ca(ctx, &hosts[i], err, err_size);
 		if (r < 0) {
 			SSL_CTX_free(ctx);
 			return r;

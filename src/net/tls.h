@@ -22,6 +22,7 @@ struct tls_host {
 	const char *name;     /* A-label form, lower case */
 	const char *certfile; /* PEM chain */
 	const char *keyfile;
+	const char *client_ca; /* PEM: who may certify clients; NULL: none is asked for one */
 };
 
 /* hosts[0] is the default. -JD_ECONF with a sentence in err. */
@@ -37,6 +38,14 @@ enum tls_alpn { TLS_ALPN_XMPP_CLIENT, TLS_ALPN_XMPP_SERVER, TLS_ALPN_HTTP };
 const char *tls_version(const struct tls_session *s); /* "TLSv1.3" */
 const char *tls_cipher(const struct tls_session *s);
 struct jd_str tls_sni(const struct tls_session *s); /* p NULL: none was sent */
+
+/*
+ * The addresses in the client's certificate (id-on-xmppAddr, RFC 6120 13.7.1.4), if it was
+ * asked for one, sent one, and one of the host's authorities vouches for it: each is told
+ * about every address, a peer's text of any length. -JD_ENOENT: nothing is vouched for.
+ */
+int tls_client_addrs(const struct tls_session *s, void (*each)(void *arg, struct jd_str addr),
+		     void *arg) JD_MUST_USE;
 
 /* Channel bindings: RFC 9266 tls-exporter (TLS 1.3 only: -JD_ENOENT before) and RFC 5929
  * tls-server-end-point. */

@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "net/tls_store.h"
 #include "util/mem.h"
@@ -176,5 +177,47 @@ int tls_server_end_point(struct tls_session *s, uint8_t out[64], size_t *ret_len
 		return -JD_EIO;
 	memcpy(out, digest, len);
 	*ret_len = len;
+	return 0;
+}
+
+/* -- the client's certificate -------------------------------------------------------------- */
+
+#define OID_XMPP_ADDR "1.3.6.1.5.5.7.8.5"
+
+/* NULL: this name is none, or not in UTF-8 as it must be. */
+static const ASN1_STRING *xmpp_addr(const GENERAL_NAME *name)
+{
+	const OTHERNAME *other;
+	char oid[64];
+
+	if (name->type != GEN_OTHERNAME)
+		return NULL;
+	other = name->d.otherName;
+	if (OBJ_obj2txt(oid, sizeof(oid), other->type_id, 1) <= 0 ||
+	    strcmp(oid, OID_XMPP_ADDR) != 0 || other->value->type != V_ASN1_UTF8STRING)
+		return NULL;
+	return other->value->value.utf8string;
+}
+
+int tls_client_addrs(const struct tls_session *s, void (*each)(void *arg, struct jd_str addr),
+		     void *arg)
+{
+	X509 *cert = SSL_get0_peer_certificate(s->ssl);
+	GENERAL_NAMES *names;
+
+	if (!cert || s->distrusted || SSL_session_reused(s->ssl) ||
+	    SSL_get_verify_mode(s->ssl) == SSL_VERIFY_NONE ||
+	    SSL_get_verify_result(s->ssl) != X509_V_OK)
+		return -JD_ENOENT;
+	names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const ASN1_STRING *addr = xmpp_addr(sk_GENERAL_NAME_value(names, i));
+
+		if (addr)
+			each(arg, (struct jd_str){(const char *)ASN1_STRING_get0_data(addr),
+						  (size_t)ASN1_STRING_length(addr)});
+	}
+	GENERAL_NAMES_free(names);
+	ERR_clear_error();
 	return 0;
 }

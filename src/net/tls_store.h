@@ -26,5 +26,6 @@ struct tls_session {
 	struct tls_store *store;
 	enum tls_alpn alpn;
 	bool broken;
+	bool distrusted;     /* something was wrong with the client's certificate */
 	unsigned long error; /* libssl's code of what broke it; 0: the system's, or none */
 };

@@ -5,6 +5,7 @@
  * and the end of the login, so it is computed when it is asked for.
  */
 #include "stream/c2s_priv.h"
+#include "xmpp/jid.h"
 
 size_t c2s_binding(const struct c2s *c, enum sasl_binding type, uint8_t out[64])
 {
@@ -30,9 +31,49 @@ void c2s_bindings(const struct c2s *c, struct sasl_bindings *ret_bindings)
 		ret_bindings->len[i] = c2s_binding(c, (enum sasl_binding)i, ret_bindings->data[i]);
 }
 
-unsigned c2s_mechanisms(const struct c2s *c)
+struct found {
+	struct jd_str host;
+	struct sasl_cert *cert;
+};
+
+static void on_addr(void *arg, struct jd_str addr)
+{
+	struct found *f = arg;
+	struct sasl_cert *cert = f->cert;
+	char text[JD_JID_MAX];
+	struct jd_jid jid;
+
+	if (cert->n == SASL_CERT_NAMES || jid_prep(addr, text, &jid) < 0 || jid.resource_len ||
+	    !jid.local_len || !jd_str_eq(jd_jid_domain(jid), f->host))
+		return;
+	_Static_assert(sizeof(cert->names[0]) > JD_JID_PART_MAX, "a name fits");
+	memcpy(cert->names[cert->n], text, jid.local_len);
+	cert->names[cert->n++][jid.local_len] = '\0';
+}
+
+static void find_names(const struct c2s *c, struct sasl_cert *ret_cert)
+{
+	struct tls_session *tls = conn_tls(c->conn);
+	struct found f = {c->login->host->name, ret_cert};
+
+	ret_cert->n = 0;
+	if (tls && tls_client_addrs(tls, on_addr, &f) < 0)
+		ret_cert->n = 0;
+}
+
+/* What the operator allows, as far as this stream's TLS can do it. */
+static unsigned possible(const struct c2s *c)
 {
 	unsigned bits = c->login->settings->mechanisms;
+	struct sasl_cert cert;
+
+	find_names(c, &cert);
+	return cert.n ? bits : bits & ~(1u << SASL_EXTERNAL);
+}
+
+unsigned c2s_mechanisms(const struct c2s *c)
+{
+	unsigned bits = possible(c);
 	struct sasl_bindings b;
 
 	c2s_bindings(c, &b);
@@ -51,4 +92,5 @@ void c2s_sasl_env(const struct c2s *c, struct sasl_env *ret_env)
 		.offered = c2s_mechanisms(c),
 	};
 	c2s_bindings(c, &ret_env->bindings);
+	find_names(c, &ret_env->cert);
 }

@@ -16,13 +16,10 @@ static void say_starttls(struct say *s, bool required)
 void say_mechanism_names(struct say *s, unsigned bits)
 {
 	static const enum sasl_mechanism order[] = {
-		SASL_SCRAM_SHA_512_PLUS,
-		SASL_SCRAM_SHA_256_PLUS,
-		SASL_SCRAM_SHA_1_PLUS,
-		SASL_SCRAM_SHA_512,
-		SASL_SCRAM_SHA_256,
-		SASL_SCRAM_SHA_1,
-		SASL_PLAIN,
+		SASL_EXTERNAL,           SASL_SCRAM_SHA_512_PLUS,
+		SASL_SCRAM_SHA_256_PLUS, SASL_SCRAM_SHA_1_PLUS,
+		SASL_SCRAM_SHA_512,      SASL_SCRAM_SHA_256,
+		SASL_SCRAM_SHA_1,        SASL_PLAIN,
 	};
 
 	_Static_assert(JD_ARRAY_SIZE(order) == SASL_MECHANISM_COUNT, "all mechanisms have a place");

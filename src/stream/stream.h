@@ -44,7 +44,11 @@ enum stream_end {
 
 /* Strings stand behind the struct, in its own allocation (mem_free frees all). */
 struct auth_ask {
-	enum { AUTH_KEYS, AUTH_PASSWORD } what;
+	enum {
+		AUTH_KEYS,
+		AUTH_PASSWORD,
+		AUTH_EXISTS, /* whose name has been proved already */
+	} what;
 	enum crypto_hash hash;  /* AUTH_KEYS: which SCRAM hash */
 	struct jd_str host;     /* prepared */
 	struct jd_str name;     /* prepared local part */
@@ -88,7 +92,7 @@ enum stream_control {
 struct auth_answer {
 	enum {
 		AUTH_GIVEN,     /* KEYS: here they are (made-up ones for an unknown name, owner 0);
-				   PASSWORD: it is right */
+				   PASSWORD: it is right; EXISTS: there is such an account */
 		AUTH_REFUSED,   /* PASSWORD: wrong, or no such account */
 		AUTH_TEMPORARY, /* the database does not answer: temporary-auth-failure */
 	} status;

@@ -44,7 +44,8 @@ def fresh(prefix="t"):
 class Connection:
     """Bytes in both directions, with deadlines. Knows no XMPP."""
 
-    def __init__(self, address, byte_mode=False, source=None):
+    def __init__(self, address, byte_mode=False, source=None, certificate=None):
+        self.certificate = certificate  # files: the client's own certificate, and its key
         self.sock = socket.create_connection(address, DEADLINE, source)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.byte_mode = byte_mode
@@ -53,6 +54,8 @@ class Connection:
     def start_tls(self, server, host, alpn=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(server.certificate)
+        if self.certificate:
+            context.load_cert_chain(*self.certificate)
         if alpn:
             context.set_alpn_protocols([alpn])
         self.sock.settimeout(DEADLINE)
@@ -210,7 +213,7 @@ class Client:
     """One stream. server is anything with address(), certificate and hosts."""
 
     def __init__(self, server, transport="starttls", host="localhost", byte_mode=False,
-                 source=None, alpn=None, **upgrade):
+                 source=None, alpn=None, certificate=None, **upgrade):
         self.server = server
         self.transport = transport
         self.host = host
@@ -221,7 +224,7 @@ class Client:
         listener = {"starttls": "c2s", "plain": "c2s", "tls": "c2s-tls",
                     "ws": "http", "wss": "https"}[transport]
         address = server.address(listener)
-        self.connection = Connection(address, byte_mode, source)
+        self.connection = Connection(address, byte_mode, source, certificate)
         if transport in ("tls", "wss"):
             alpn = alpn or {"tls": "xmpp-client", "wss": "http/1.1"}[transport]
             self.connection.start_tls(server, host, alpn)

@@ -37,7 +37,7 @@ static int make_store(void **state)
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = X509_new();
 	X509_NAME *name = X509_get_subject_name(x);
-	struct tls_host host = {"localhost", cert_file, key_file};
+	struct tls_host host = {.name = "localhost", .certfile = cert_file, .keyfile = key_file};
 	char err[256];
 	FILE *out;
 

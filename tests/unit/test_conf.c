@@ -172,8 +172,8 @@ static const struct {
 	 "'loud'\n"},
 	{HOST "auth { mechanisms = {\"PLAIN\", \"LOGIN\"} }\n",
 	 "jackdaw.conf:3: 'mechanisms' in auth must be a list of SCRAM-SHA-512-PLUS, "
-	 "SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1 or "
-	 "PLAIN\n"},
+	 "SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN "
+	 "or EXTERNAL\n"},
 	{HOST "auth { scram_hashes = {\"MD5\"} }\n",
 	 "jackdaw.conf:3: 'scram_hashes' in auth must be a list of SHA-1, SHA-256 or SHA-512, "
 	 "not 'MD5'\n"},

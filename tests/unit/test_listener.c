@@ -534,7 +534,8 @@ static const char *const cert_names[] = {"old", "new", NULL};
 static struct tls_store *store_of(const char *name)
 {
 	struct cert_files files;
-	struct tls_host host = {"old.example", files.cert, files.key};
+	struct tls_host host = {
+		.name = "old.example", .certfile = files.cert, .keyfile = files.key};
 	struct tls_store *s;
 	char err[256];
 

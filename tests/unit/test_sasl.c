@@ -21,7 +21,7 @@ static const struct sasl_env env = {.host = {"localhost", 9}, .peer = {"192.0.2.
 static void test_names(void **state)
 {
 	static const char *const none[] = {
-		"", "plain", "PLAIN ", "SCRAM-SHA-384", "SCRAM-SHA-1-Plus", "SCRAM", "EXTERNAL"};
+		"", "plain", "PLAIN ", "SCRAM-SHA-384", "SCRAM-SHA-1-Plus", "SCRAM", "External"};
 	enum sasl_mechanism m;
 
 	(void)state;
@@ -161,12 +161,74 @@ static void test_plain_answers(void **state)
 	}
 }
 
+/* -- EXTERNAL ---------------------------------------------------------------------------- */
+
+struct external_case {
+	unsigned names; /* of juliet, romeo: how many the certificate has */
+	struct jd_str message;
+	int condition; /* -1: asks */
+	const char *name;
+};
+
+static const struct external_case externals[] = {
+	{1, JD_STR(""), -1, "juliet"},
+	{1, JD_STR("juliet@localhost"), -1, "juliet"},
+	{1, JD_STR("JULIET@LocalHost"), -1, "juliet"},
+	{2, JD_STR("romeo@localhost"), -1, "romeo"},
+	{2, JD_STR(""), SASL_INVALID_AUTHZID, NULL},
+	{0, JD_STR(""), SASL_INVALID_AUTHZID, NULL},
+	{0, JD_STR("juliet@localhost"), SASL_INVALID_AUTHZID, NULL},
+	{1, JD_STR("romeo@localhost"), SASL_INVALID_AUTHZID, NULL},
+	{1, JD_STR("juliet@example.test"), SASL_INVALID_AUTHZID, NULL},
+	{1, JD_STR("juliet@localhost/x"), SASL_INVALID_AUTHZID, NULL},
+	{1, JD_STR("juliet"), SASL_INVALID_AUTHZID, NULL},
+	{1, JD_STR("localhost"), SASL_INVALID_AUTHZID, NULL},
+	{1, JD_STR("@"), SASL_INVALID_AUTHZID, NULL},
+	{1, JD_STR("juliet@localhost\0"), SASL_MALFORMED_REQUEST, NULL},
+	{1, JD_STR("\xff@localhost"), SASL_MALFORMED_REQUEST, NULL},
+};
+
+static void check_external(const struct external_case *c, size_t i)
+{
+	struct sasl_env e = env;
+	struct auth_answer nobody = {.status = AUTH_REFUSED},
+			   good = {.status = AUTH_GIVEN, .owner = 9};
+	struct sasl *s;
+	enum sasl_step step;
+
+	e.cert.n = c->names;
+	strcpy(e.cert.names[0], "juliet");
+	strcpy(e.cert.names[1], "romeo");
+	s = sasl_new(SASL_EXTERNAL, &e);
+	assert_int_equal(sasl_message(s, JD_STR_NULL), SASL_CHALLENGE);
+	step = sasl_message(s, c->message);
+	if (step != (c->condition < 0 ? SASL_ASK : SASL_FAILURE))
+		fail_msg("case %zu: step %d", i, step);
+	if (c->condition >= 0) {
+		assert_int_equal(s->condition, c->condition);
+	} else {
+		assert_string_equal(s->name, c->name);
+		assert_int_equal(s->ask->what, AUTH_EXISTS);
+		assert_int_equal(sasl_answer(s, &nobody), SASL_FAILURE);
+		assert_int_equal(s->condition, SASL_NOT_AUTHORIZED);
+		assert_int_equal(sasl_answer(s, &good), SASL_SUCCESS);
+		assert_int_equal(s->owner, 9);
+	}
+	sasl_free(s);
+}
+
+static void test_external(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(externals); i++)
+		check_external(&externals[i], i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_plain_messages),
-		cmocka_unit_test(test_long_fields),
+		cmocka_unit_test(test_names),         cmocka_unit_test(test_plain_messages),
+		cmocka_unit_test(test_long_fields),   cmocka_unit_test(test_external),
 		cmocka_unit_test(test_plain_answers),
 	};
 

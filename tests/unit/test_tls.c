@@ -54,7 +54,7 @@ static int setup(void **state)
 			  certs[i].days);
 	for (size_t i = 0; i < 4; i++) {
 		cert_files_name(&files[i], certs[i].name);
-		hosts[i] = (struct tls_host){certs[i].host, files[i].cert, files[i].key};
+		hosts[i] = (struct tls_host){certs[i].host, files[i].cert, files[i].key, NULL};
 	}
 	assert_int_equal(tls_store_new(hosts, 4, &store, err, sizeof(err)), 0);
 	cert_files_name(&files[0], "garbage");

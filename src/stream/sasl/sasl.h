@@ -16,6 +16,7 @@ enum sasl_mechanism {
 	SASL_SCRAM_SHA_1_PLUS,
 	SASL_SCRAM_SHA_256_PLUS,
 	SASL_SCRAM_SHA_512_PLUS,
+	SASL_EXTERNAL,
 	SASL_MECHANISM_COUNT,
 };
 
@@ -55,11 +56,20 @@ struct sasl_bindings {
 	uint8_t data[SASL_BINDING_COUNT][64];
 };
 
+/* Accounts of the host that the client's certificate names: local parts, prepared. One that
+ * names more cannot choose the others. */
+#define SASL_CERT_NAMES 8
+struct sasl_cert {
+	unsigned n;
+	char names[SASL_CERT_NAMES][1024]; /* terminated */
+};
+
 /* What an exchange knows of the stream around it. */
 struct sasl_env {
 	struct jd_str host; /* the stream's, prepared; alive as long as the exchange */
 	struct jd_str peer;
 	struct sasl_bindings bindings;
+	struct sasl_cert cert;
 	unsigned offered; /* bits of enum sasl_mechanism: the list that the client was shown */
 };
 

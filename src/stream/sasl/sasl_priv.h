@@ -17,6 +17,7 @@ struct sasl_impl {
 
 extern const struct sasl_impl sasl_plain;
 extern const struct sasl_impl sasl_scram;
+extern const struct sasl_impl sasl_external;
 
 enum sasl_step sasl_fail(struct sasl *s, enum sasl_condition condition);
 /* Replaces out by a copy of data. */
