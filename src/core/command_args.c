@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "core/command_priv.h"
+#include "util/utf8.h"
 
 unsigned command_n_args(const struct jd_command_def *def)
 {
@@ -206,6 +207,9 @@ static int set_value(struct parse *p, const struct jd_arg *a, struct jd_str word
 	/* A NUL in it would cut it for everybody who takes it for a C string. */
 	if (memchr(word.p, '\0', word.len))
 		return wrong(p, "%s has a NUL in it", a->name);
+	/* It may become part of a stanza. */
+	if (a->kind == JD_ARG_TEXT && !utf8_valid_xml(word.p, word.len))
+		return wrong(p, "%s is not UTF-8 text", a->name);
 	switch (a->kind) {
 	case JD_ARG_BARE_JID:
 	case JD_ARG_JID:

@@ -16,18 +16,31 @@
 #define IDLE_TURNS 3 /* deferred calls may ask for deferred calls */
 #define MODULES                                                                                    \
 	"roster presence message disco ping version time carbons blocking private vcard last "     \
-	"caps contacts extdisco"
+	"caps contacts extdisco announce"
 
 extern const struct jd_module jd_module_roster, jd_module_presence, jd_module_message,
 	jd_module_disco, jd_module_ping, jd_module_version, jd_module_time, jd_module_carbons,
 	jd_module_blocking, jd_module_private, jd_module_vcard, jd_module_last, jd_module_caps,
-	jd_module_contacts, jd_module_extdisco;
+	jd_module_contacts, jd_module_extdisco, jd_module_announce;
 
 static const struct jd_module *const ours[] = {
-	&jd_module_roster,   &jd_module_presence, &jd_module_message,  &jd_module_disco,
-	&jd_module_ping,     &jd_module_version,  &jd_module_time,     &jd_module_carbons,
-	&jd_module_blocking, &jd_module_private,  &jd_module_vcard,    &jd_module_last,
-	&jd_module_caps,     &jd_module_contacts, &jd_module_extdisco, NULL,
+	&jd_module_roster,
+	&jd_module_presence,
+	&jd_module_message,
+	&jd_module_disco,
+	&jd_module_ping,
+	&jd_module_version,
+	&jd_module_time,
+	&jd_module_carbons,
+	&jd_module_blocking,
+	&jd_module_private,
+	&jd_module_vcard,
+	&jd_module_last,
+	&jd_module_caps,
+	&jd_module_contacts,
+	&jd_module_extdisco,
+	&jd_module_announce,
+	NULL,
 };
 
 unsigned world_errors;
@@ -61,19 +74,6 @@ struct loaded *module_loaded(const struct jd_module *module)
 {
 	(void)module;
 	return NULL;
-}
-
-/* And of command.c, which is not of this world. */
-int jd_commands(struct jd_instance *mi, const struct jd_command_def *defs)
-{
-	(void)mi;
-	(void)defs;
-	return 0;
-}
-
-void commands_remove(struct jd_instance *mi)
-{
-	(void)mi;
 }
 
 /* -- log ------------------------------------------------------------------------------------ */
