@@ -33,6 +33,7 @@ struct db_settings {
 	size_t max_units;          /* waiting; 0: 4096 */
 	size_t max_bytes;          /* of their parameters; 0: 64 MiB */
 	jd_usec long_limit;        /* a unit of the LONG lane may run so long; 0: 30 s */
+	jd_usec wait_limit; /* pgsql: so long one waits for a database that is away; 0: 5 s */
 };
 
 /* What went wrong, as a sentence for an operator. */

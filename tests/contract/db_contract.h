@@ -145,9 +145,9 @@ static void no_postgresql(void **state)
 }
 
 /* In its place, where PostgreSQL isn't installed or the driver wasn't built. */
-static const struct CMUnitTest without[] = {cmocka_unit_test(no_postgresql)};
+SHARED const struct CMUnitTest without[] = {cmocka_unit_test(no_postgresql)};
 
-static int run_variants_(const struct CMUnitTest *tests, size_t n)
+SHARED int run_variants_(const struct CMUnitTest *tests, size_t n)
 {
 	int failed = 0;
 

@@ -24,6 +24,8 @@ import subprocess
 import sys
 import tempfile
 
+from pgproxy import Proxy
+
 PORT = "5432"  # only part of the socket's name
 USERS = ("postgres", "nobody")
 DEADLINE = 60
@@ -33,7 +35,7 @@ _LIBC = ctypes.CDLL(None)
 SETTINGS = {
     "listen_addresses": "", "port": PORT, "fsync": "off", "full_page_writes": "off",
     "shared_buffers": "16MB", "max_connections": "120", "autovacuum": "off",
-    "max_wal_size": "128MB", "log_min_messages": "warning", "max_locks_per_transaction": "64",
+    "deadlock_timeout": "50ms", "max_wal_size": "128MB", "log_min_messages": "warning", "max_locks_per_transaction": "64",
 }
 
 
@@ -217,11 +219,19 @@ def shared():
 def _serve():
     """The commands of tests in C."""
     with Postgres() as postgres:
+        proxy = Proxy(postgres)
         commands = {"create": lambda name: postgres.conninfo(postgres.renew(name)),
-                    "drop": postgres.drop, "sql": postgres.sql,
+                    "drop": postgres.drop,
                     "stop": lambda _: postgres.stop(), "start": lambda _: postgres.start(),
                     "begin": lambda _: postgres.begin(), "crash": lambda _: postgres.crash(),
-                    "pause": lambda _: postgres.pause(), "resume": lambda _: postgres.resume()}
+                    "pause": lambda _: postgres.pause(), "resume": lambda _: postgres.resume(),
+                    "proxy": proxy.conninfo, "hold": lambda word: proxy.hold(word.encode()),
+                    "block": lambda _: proxy.block(), "held": lambda _: proxy.held(),
+                    "cut": lambda _: proxy.cut(), "refuse": lambda _: proxy.refuse(),
+                    "accept": lambda _: proxy.accept(),
+                    "latin1": lambda name: postgres.conninfo(postgres.create(
+                        name, "ENCODING 'LATIN1' TEMPLATE template0")),
+                    "sql": lambda text: postgres.sql(text, "test")}
         print("ready", flush=True)
         for line in sys.stdin:
             command, _, argument = line.rstrip("\n").partition(" ")

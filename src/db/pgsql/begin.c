@@ -22,9 +22,9 @@
 #include "util/log.h"
 
 #define LONG_DEFAULT  (30 * JD_USEC_PER_SEC)
+#define WAIT_DEFAULT  (5 * JD_USEC_PER_SEC)
 #define OLDEST_SERVER 150000
-#define LOCK_PATIENCE (5 * JD_USEC_PER_SEC) /* a killed server's connections may linger */
-#define LOCK_PAUSE    100                   /* ms between two tries */
+#define LOCK_PAUSE    100 /* ms between two tries */
 
 const struct pq *libpq;
 
@@ -53,6 +53,7 @@ int target_init(struct target *t, const struct db_settings *settings, struct db_
 	t->password_file =
 		settings->password_file ? jd_strdup(jd_cstr(settings->password_file)) : NULL;
 	t->long_limit = settings->long_limit ? settings->long_limit : LONG_DEFAULT;
+	t->wait_limit = settings->wait_limit ? settings->wait_limit : WAIT_DEFAULT;
 	if (getrandom(&t->instance, sizeof(t->instance), 0) != sizeof(t->instance))
 		t->instance = (uint32_t)getpid();
 	t->instance = (t->instance & 0x7fffffff) | 1;
@@ -298,7 +299,7 @@ static int ask_lock(const struct target *t, PGconn *pq, struct db_error *ret_err
 
 static int take_lock(const struct target *t, PGconn *pq, struct db_error *ret_error)
 {
-	jd_usec until = clock_mono() + LOCK_PATIENCE;
+	jd_usec until = clock_mono() + t->wait_limit; /* a killed one's connections may linger */
 
 	for (;;) {
 		int taken = ask_lock(t, pq, ret_error);

@@ -52,7 +52,7 @@ struct target {
 	char *conninfo;
 	char *password_file; /* NULL: none */
 	char who[64];        /* "jackdaw PID@host" */
-	jd_usec long_limit;
+	jd_usec long_limit, wait_limit;
 	uint32_t instance; /* a number of this run, never 0 */
 };
 

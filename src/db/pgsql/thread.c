@@ -5,8 +5,8 @@
  * that all connections of their lane share.  What is done goes home at the end of
  * the turn, all in one piece.
  *
- * Nobody waits for ever.  While the database is away, a unit waits WAIT_LIMIT and
- * fails; a connection whose oldest question isn't answered in time is given up.
+ * Nobody waits for ever.  While the database is away, a unit waits so
+ * long and fails; a connection whose oldest question isn't answered in time is given up.
  */
 #include <stdio.h>
 
@@ -14,7 +14,6 @@
 #include "util/log.h"
 
 #define TICK         (100 * JD_USEC_PER_MSEC)
-#define WAIT_LIMIT   (5 * JD_USEC_PER_SEC)
 #define CLOSE_LIMIT  (1 * JD_USEC_PER_SEC) /* the same while closing, from its beginning */
 #define ANSWER_LIMIT (PG_SHORT_LIMIT + 5 * JD_USEC_PER_SEC)
 
@@ -191,7 +190,7 @@ static bool waited_long(const struct pgsql *pg, const struct jd_unit *unit)
 {
 	jd_usec now = loop_now(pg->loop);
 
-	return now >= unit->since + WAIT_LIMIT ||
+	return now >= unit->since + pg->target.wait_limit ||
 	       (pg->close_at && now >= pg->close_at + CLOSE_LIMIT);
 }
 
