@@ -273,8 +273,11 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 
 	if (!is_request(ev->st))
 		return JD_PASS;
+	/* Subscriptions are between accounts, whatever addresses a server has put there. */
+	jd_stanza_set_from(ev->st, jd_jid_bare(ev->st->from));
+	jd_stanza_set_to(ev->st, jd_account_jid(ev->account));
 	s = jd_arena_new(ev->st->arena, struct step);
-	s->contact = jd_jid_bare(ev->st->from);
+	s->contact = ev->st->from;
 	s->before = state_of(r, s->contact);
 	s->done = inbound_done;
 	s->rule = find_rule(inbound, JD_ARRAY_SIZE(inbound), ev->st->type, s->before);

@@ -124,6 +124,33 @@ static void test_bytes(void **state)
 	mem_free(xml);
 }
 
+static bool any(struct jd_el child, const void *arg)
+{
+	(void)child;
+	(void)arg;
+	return true;
+}
+
+/* What was counted is what is taken off, though another home has edited it meanwhile. */
+static void test_bytes_of_an_edited_one(void **state)
+{
+	struct jd_stanza *st =
+		stanza("<message xmlns='jabber:client' from='a@localhost/x'"
+		       " to='b@localhost'><body>%s</body><x xmlns='urn:x'/></message>",
+		       "long");
+
+	(void)state;
+	mailbox_hold(&box);
+	assert_int_equal(mailbox_post(&box, st), 0);
+	assert_int_equal(mailbox_post(&box, st), 0);
+	assert_int_equal(jd_stanza_remove(st, any, NULL), 2);
+	assert_int_equal(mailbox_post(&box, st), 0);
+	jd_stanza_unref(st);
+	mailbox_unhold(&box);
+	world_settle();
+	assert_int_equal(box.bytes, 0);
+}
+
 static void test_hold_counts(void **state)
 {
 	(void)state;
@@ -229,8 +256,11 @@ static void test_fini_drops(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_bound),      T(test_bytes), T(test_hold_counts), T(test_hold_inside),
-		T(test_end_inside), T(test_turns), T(test_coalesce),    T(test_fini_drops),
+		T(test_bound),       T(test_bytes),
+		T(test_hold_counts), T(test_bytes_of_an_edited_one),
+		T(test_hold_inside), T(test_end_inside),
+		T(test_turns),       T(test_coalesce),
+		T(test_fini_drops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
