@@ -245,3 +245,14 @@ struct jd_disco {
 };
 JD_EXPORT void jd_disco_each(struct jd_host *host, enum jd_target target,
 			     void (*fn)(const struct jd_disco *entry, void *arg), void *arg);
+
+/* Queries for nodes of a host or an account. Each function answers iq and returns true, or does
+ * nothing and returns false: not its node. Others than its owner never ask about an account that
+ * hides from them. */
+struct jd_disco_nodes {
+	bool (*info)(struct jd_instance *mi, struct jd_iq *iq, struct jd_str node);
+	bool (*items)(struct jd_instance *mi, struct jd_iq *iq, struct jd_str node);
+};
+JD_EXPORT void jd_on_disco_node(struct jd_instance *mi, const struct jd_disco_nodes *nodes);
+/* For mod_disco: asks them in turn. False: nobody knows the node of this query. */
+JD_EXPORT bool jd_disco_node(struct jd_iq *iq);

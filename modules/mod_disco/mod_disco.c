@@ -105,8 +105,9 @@ static bool refused(struct jd_instance *mi, struct jd_iq *iq)
 	return true;
 }
 
-/* A node that is not there, but for the one by which the host's caps are asked for. */
-static bool unknown_node(struct jd_instance *mi, struct jd_iq *iq, bool info)
+/* A node of somebody else or of nobody, answered; not the one by which the host's caps are asked
+ * for. */
+static bool other_node(struct jd_instance *mi, struct jd_iq *iq, bool info)
 {
 	struct jd_str node = jd_el_attr(iq->query, "node");
 	const struct jd_caps_ops *caps;
@@ -117,7 +118,8 @@ static bool unknown_node(struct jd_instance *mi, struct jd_iq *iq, bool info)
 	caps = jd_service(mi, "caps", &provider);
 	if (info && !iq->account && caps && caps->own_node(provider, node, iq->st->arena))
 		return false;
-	jd_iq_fail(iq, JD_ITEM_NOT_FOUND, NULL);
+	if (!jd_disco_node(iq))
+		jd_iq_fail(iq, JD_ITEM_NOT_FOUND, NULL);
 	return true;
 }
 
@@ -136,7 +138,7 @@ static enum jd_verdict on_info(struct jd_instance *mi, struct jd_iq *iq)
 	enum jd_target target = iq->account ? JD_TO_ACCOUNT : JD_TO_HOST;
 	struct jd_xml *x;
 
-	if (refused(mi, iq) || unknown_node(mi, iq, true))
+	if (refused(mi, iq) || other_node(mi, iq, true))
 		return JD_DONE;
 	x = result_start(iq, NS_INFO);
 	jd_disco_each(iq->host, target, write_identity, x);
@@ -152,7 +154,7 @@ static enum jd_verdict on_items(struct jd_instance *mi, struct jd_iq *iq)
 	enum jd_target target = iq->account ? JD_TO_ACCOUNT : JD_TO_HOST;
 	struct jd_xml *x;
 
-	if (refused(mi, iq) || unknown_node(mi, iq, false))
+	if (refused(mi, iq) || other_node(mi, iq, false))
 		return JD_DONE;
 	x = result_start(iq, NS_ITEMS);
 	jd_disco_each(iq->host, target, write_item, x);

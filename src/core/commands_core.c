@@ -280,11 +280,20 @@ static void cmd_check(struct jd_command *c)
 	buf_free(&check.lines);
 }
 
+static void on_stop_due(struct timer *t)
+{
+	(void)t;
+	server_ask_stop();
+}
+
+/* A moment later, so that who asked gets the answer before his stream ends. */
 static void cmd_stop(struct jd_command *c)
 {
+	static struct timer due;
+
 	jd_out_int(c, "sessions", (int64_t)server.n_sessions);
 	jd_command_done(c);
-	server_ask_stop();
+	loop_timer(server.loop, &due, 50 * JD_USEC_PER_MSEC, on_stop_due);
 }
 
 /* -- help

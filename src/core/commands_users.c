@@ -181,6 +181,59 @@ static void cmd_users(struct jd_command *c)
 	ask_page(c);
 }
 
+/* -- counting ---------------------------------------------------------------------------- */
+
+static struct jd_stmt count_users = {
+	.name = "core.count_users",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT COUNT(*) FROM account WHERE name NOT LIKE '@%'",
+};
+
+static struct jd_stmt count_users_of = {
+	.name = "core.count_users_of",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT COUNT(*) FROM account WHERE host = $1 AND name NOT LIKE '@%'",
+};
+
+static void on_counted(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct jd_command *c = arg;
+	struct jd_host *host = jd_arg_given(c, 0) ? host_find(jd_arg_text(c, 0)) : NULL;
+	int64_t online = 0, sessions = 0;
+
+	if (status != JD_DB_OK) {
+		jd_command_fail(c, "The database does not answer.");
+		return;
+	}
+	for (struct list *n = server.sessions.next; n != &server.sessions; n = n->next) {
+		const struct jd_session *s = container_of(n, struct jd_session, all);
+
+		if (!s->bound || (host && s->host != host))
+			continue;
+		sessions++;
+		/* Its account is counted with the first of its sessions. */
+		online += s->account->sessions.next == &s->node;
+	}
+	jd_out_int(c, "registered", jd_row_int(rows, 0, 0));
+	jd_out_int(c, "online", online);
+	jd_out_int(c, "sessions", sessions);
+	jd_command_done(c);
+}
+
+static void cmd_count(struct jd_command *c)
+{
+	bool one = jd_arg_given(c, 0);
+	int err;
+
+	if (one)
+		err = jd_db_query(jd_command_pending(c), &count_users_of,
+				  JD_PARAMS(jd_text(jd_arg_text(c, 0))), on_counted, c);
+	else
+		err = jd_db_query(jd_command_pending(c), &count_users, JD_NO_PARAMS, on_counted, c);
+	if (err < 0)
+		jd_command_fail(c, "The server is busy; try again.");
+}
+
 /* -- the table
  * ----------------------------------------------------------------------------------------- */
 
@@ -199,6 +252,10 @@ static const struct jd_arg args_deluser[] = {
 	{JD_ARG_BARE_JID, "JID", false, "The account: user@host."},
 	{JD_ARG_END, NULL, false, NULL},
 };
+static const struct jd_arg args_count[] = {
+	{JD_ARG_HOST, "HOST", true, "Only those of this host."},
+	{JD_ARG_END, NULL, false, NULL},
+};
 static const struct jd_arg args_users[] = {
 	{JD_ARG_HOST, "HOST", true, "Only accounts of this host."},
 	{JD_ARG_BARE_JID, "AFTER", true,
@@ -208,6 +265,7 @@ static const struct jd_arg args_users[] = {
 
 const struct jd_command_def commands_users[] = {
 	{"adduser", "Makes an account.", args_adduser, cmd_adduser},
+	{"count", "Counts accounts, those that are online, and sessions.", args_count, cmd_count},
 	{"deluser", "Deletes an account and what belongs to it.", args_deluser, cmd_deluser},
 	{"passwd", "Changes the password of an account.", args_passwd, cmd_passwd},
 	{"users", "Lists accounts by name.", args_users, cmd_users},

@@ -70,7 +70,7 @@ static const struct jd_option host_options[] = {
 		    "File with the authorities (PEM) whose certificates let clients log in."),
 	JD_OPT_LIST("modules", struct conf_host, modules,
 		    "roster presence message disco ping version time carbons blocking private "
-		    "vcard last caps contacts extdisco announce",
+		    "vcard last caps contacts extdisco announce adhoc admin",
 		    "What the host offers."),
 	JD_OPT_LIST("admins", struct conf_host, admins, NULL,
 		    "Addresses (user@host) that may administer this host."),

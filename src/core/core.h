@@ -184,6 +184,7 @@ struct jd_host {
 	struct list instances;  /* struct jd_instance.node, in the order of their start */
 	struct list services;   /* registry.c */
 	struct list disco;      /* registry.c */
+	struct list disco_nodes;
 	struct list stream_features;
 	unsigned slots; /* slot numbers given out */
 	size_t sessions;

@@ -93,6 +93,7 @@ struct disco_request {
 	const char *category, *type, *name, *var, *jid, *node;
 	const struct jd_disco_field *fields;
 	size_t n_fields;
+	const struct jd_disco_nodes *nodes;
 };
 
 static size_t values_count(const struct jd_disco_field *f)
@@ -234,6 +235,40 @@ void jd_disco_each(struct jd_host *host, enum jd_target target,
 		if (e->targets & (unsigned)target && !disco_told(host, e, (unsigned)target))
 			fn(&e->disco, arg);
 	}
+}
+
+static int nodes_add(struct jd_host *host, void *arg)
+{
+	const struct disco_request *rq = arg;
+	struct entry *e = entry_new(rq->mi, NULL, 0);
+
+	e->ops = rq->nodes;
+	list_append(&host->disco_nodes, &e->node);
+	return 0;
+}
+
+void jd_on_disco_node(struct jd_instance *mi, const struct jd_disco_nodes *nodes)
+{
+	struct disco_request rq = {.mi = mi, .nodes = nodes};
+
+	instance_each_host(mi, nodes_add, &rq);
+}
+
+bool jd_disco_node(struct jd_iq *iq)
+{
+	struct jd_str node = jd_el_attr(iq->query, "node");
+	bool items = jd_str_is(jd_el_ns(iq->query), JD_NS_DISCO_ITEMS);
+
+	for (struct list *n = iq->host->disco_nodes.next; n != &iq->host->disco_nodes;
+	     n = n->next) {
+		const struct entry *e = container_of(n, struct entry, node);
+		const struct jd_disco_nodes *nodes = e->ops;
+
+		if (items ? nodes->items && nodes->items(e->mi, iq, node)
+			  : nodes->info && nodes->info(e->mi, iq, node))
+			return true;
+	}
+	return false;
 }
 
 /* -- stream features -------------------------------------------------------------------------- */

@@ -56,6 +56,7 @@ struct jd_host *host_add(const char *name, const struct conf_host *conf)
 	list_init(&host->instances);
 	list_init(&host->services);
 	list_init(&host->disco);
+	list_init(&host->disco_nodes);
 	list_init(&host->stream_features);
 	host_mailbox(host);
 	list_append(&server.hosts, &host->node);

@@ -11,18 +11,22 @@
 
 #include "core/conf.h"
 #include "core/registry.h"
+#include "core/start.h"
 #include "util/clock.h"
 
 #define IDLE_TURNS 3 /* deferred calls may ask for deferred calls */
 #define MODULES                                                                                    \
 	"roster presence message disco ping version time carbons blocking private vcard last "     \
-	"caps contacts extdisco announce"
+	"caps contacts extdisco announce adhoc admin"
 
 extern const struct jd_module jd_module_roster, jd_module_presence, jd_module_message,
 	jd_module_disco, jd_module_ping, jd_module_version, jd_module_time, jd_module_carbons,
 	jd_module_blocking, jd_module_private, jd_module_vcard, jd_module_last, jd_module_caps,
-	jd_module_contacts, jd_module_extdisco, jd_module_announce;
+	jd_module_contacts, jd_module_extdisco, jd_module_announce, jd_module_adhoc,
+	jd_module_admin;
 
+/* One a line, so that two changes don't meet. */
+/* clang-format off */
 static const struct jd_module *const ours[] = {
 	&jd_module_roster,
 	&jd_module_presence,
@@ -40,8 +44,11 @@ static const struct jd_module *const ours[] = {
 	&jd_module_contacts,
 	&jd_module_extdisco,
 	&jd_module_announce,
+	&jd_module_adhoc,
+	&jd_module_admin,
 	NULL,
 };
+/* clang-format on */
 
 unsigned world_errors;
 
@@ -293,6 +300,7 @@ void world_start(const struct world_settings *settings)
 	server.stopping = false;
 	server.loop = loop_new("replay");
 	JD_ASSERT(core_init() == 0);
+	commands_init();
 	server.scram_iterations = 4096;
 	server.scram_hashes = (1u << CRYPTO_HASH_COUNT) - 1;
 	for (size_t i = 0; i < conf->n_hosts; i++)
@@ -339,6 +347,7 @@ void world_stop(void)
 	JD_ASSERT(server.n_accounts == 0);
 	JD_ASSERT(list_empty(&server.waits) && list_empty(&server.asyncs));
 	fake_net_stop();
+	commands_fini();
 	core_fini();
 	loop_free(server.loop);
 	conf_free(conf);
