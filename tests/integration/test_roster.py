@@ -225,6 +225,20 @@ def test_handshake(alice, bob, transport):
     other.wait("presence", from_=one.jid, type=None)
 
 
+def test_approval_in_advance(alice, bob):
+    """RFC 6121 3.4.1 3.4.2/note 3.4.2/answer 2.1.2.1: the request is answered, not shown."""
+    one, other = alice.ready(), bob.ready()
+    presence(one, bob.jid, "subscribed")
+    item = push(one).find(".//" + qname("roster:item"))
+    assert (item.get("jid"), item.get("approved")) == (bob.jid, "true")
+    assert not [e for e in one.barrier(other) if getattr(e, "tag", "") == qname("presence")]
+    presence(other, alice.jid, "subscribe")
+    other.wait("presence", type="subscribed", from_=alice.jid)
+    other.wait("presence", from_=one.jid, type=None)
+    assert state(one, bob.jid)[0] == "from"
+    assert not [e for e in other.barrier(one) if e.get("type") == "subscribe"]
+
+
 def test_refusal(alice, bob):
     one, other = alice.ready(), bob.ready()
     presence(one, bob.jid, "subscribe")
