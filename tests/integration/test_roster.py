@@ -225,6 +225,7 @@ def test_handshake(alice, bob, transport):
     other.wait("presence", from_=one.jid, type=None)
 
 
+@pytest.mark.ours
 def test_approval_in_advance(alice, bob):
     """RFC 6121 3.4.1 3.4.2/note 3.4.2/answer 2.1.2.1: the request is answered, not shown."""
     one, other = alice.ready(), bob.ready()
