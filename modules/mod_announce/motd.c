@@ -76,8 +76,9 @@ static void tell(struct jd_instance *mi, struct jd_session *s, struct seen *seen
 	send_text(mi, jd_session_jid(s), (struct text){jd_cstr(m->subject), jd_cstr(m->body)});
 	jd_unit_key(unit, (uint64_t)owner);
 	jd_unit_add(unit, &put_seen, JD_PARAMS(jd_int(owner), jd_int(m->id)));
-	/* Where it is not written it is told again: better than never. */
-	(void)jd_unit_submit(unit, jd_instance_pending(mi), NULL, NULL);
+	if (jd_unit_submit(unit, jd_instance_pending(mi), NULL, NULL) < 0)
+		jd_log(JD_LOG_WARNING, "the database is busy: somebody is told the message of the "
+				       "day again");
 }
 
 static struct jd_session *first_available(const struct jd_account *a)
