@@ -66,7 +66,8 @@ def test_users(server, alice, account):
 def test_modules(server):
     names = {module["name"] for module in server.ctl_json("modules")["modules"]}
     assert {"roster", "presence", "message", "disco", "ping", "version", "time", "carbons",
-            "blocking", "private", "vcard", "last", "caps", "contacts", "extdisco", "announce", "adhoc", "admin"} <= names
+            "blocking", "private", "vcard", "last", "caps", "contacts", "extdisco", "announce",
+            "adhoc", "admin"} <= names
 
 
 def test_check(server):

@@ -6,6 +6,9 @@
 
 #include <stdlib.h>
 
+#include "core/conf.h"
+#include "core/registry.h"
+#include "core/start.h"
 #include "util/buf.h"
 
 #define SHARE 32 /* elements of one client in one turn, as the stream layer has it */
@@ -408,4 +411,59 @@ void fake_net_stop(void)
 	loop_remove_source(&source);
 	scan_pool_free(scans);
 	wire_pool_free(wires);
+}
+
+/* -- what commands show of listeners, threads and files: there are none --------------- */
+
+struct listener *const *server_listeners(size_t *ret_n)
+{
+	*ret_n = 0;
+	return NULL;
+}
+
+const struct listener_settings *listener_settings(const struct listener *l)
+{
+	(void)l;
+	return NULL;
+}
+
+uint16_t listener_port(const struct listener *l)
+{
+	(void)l;
+	return 0;
+}
+
+void io_stats(struct io *io, struct io_stats *ret_stats)
+{
+	(void)io;
+	(void)ret_stats;
+}
+
+const struct jd_module *conf_open_module(const struct conf *c, const char *name, char *err,
+					 size_t err_size)
+{
+	(void)c;
+	return module_open(name, err, err_size);
+}
+
+int net_open_tls(const struct conf *c, struct tls_store **ret_store, char *err, size_t err_size)
+{
+	(void)c;
+	(void)ret_store;
+	(void)err;
+	(void)err_size;
+	return -JD_EIO;
+}
+
+void tls_store_unref(struct tls_store *store)
+{
+	(void)store;
+}
+
+void server_ask_stop(void)
+{
+}
+
+void server_reload(void)
+{
 }

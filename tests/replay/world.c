@@ -11,7 +11,6 @@
 
 #include "core/conf.h"
 #include "core/registry.h"
-#include "core/start.h"
 #include "util/clock.h"
 
 #define IDLE_TURNS 3 /* deferred calls may ask for deferred calls */
