@@ -176,11 +176,11 @@ class Postgres:
 
     # -- databases ------------------------------------------------------------------
 
-    def sql(self, text, database="postgres", user=None):
+    def sql(self, text, database="postgres", *options):
         """Runs statements; what they return, one row a line."""
         return self._run("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.folder,
-                         "-p", PORT, "-U", user or self.superuser, "-d", database,
-                         "-c", text).stdout.strip()
+                         "-p", PORT, "-U", self.superuser, "-d", database, *options,
+                         input=text).stdout.strip()
 
     def create(self, name=None, options=""):
         """A database that belongs to the role of the server; returns its name."""

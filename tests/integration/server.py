@@ -232,6 +232,11 @@ class Server:
                 shared_postgres().create())}
         return {"driver": "sqlite", "path": os.path.join(self.run_dir, "jackdaw.db")}
 
+    def database_name(self):
+        """Of PostgreSQL; None: it is in a file."""
+        words = self.settings["database"].get("connection", "").split()
+        return next((word[len("dbname="):] for word in words if word.startswith("dbname=")), None)
+
     def write_conf(self, changes):
         """Merges changes into the settings and writes the file."""
         for key, value in changes.items():

@@ -18,6 +18,8 @@ from xmlstream import qname
 
 pytestmark = pytest.mark.ours
 CROWD = 1000
+# For what only a database in a file can have; others have tests of their own.
+IN_A_FILE = {"driver": "sqlite", "path": "jackdaw.db", "connection": None}
 
 
 def item(jid):
@@ -96,8 +98,8 @@ def test_one_database_one_server(own_server, tmp_path):
     """A second server on the same database refuses with a sentence; the first goes on."""
     first = own_server()
     with pytest.raises(AssertionError) as refusal:
-        own_server(run_dir=first.run_dir)
-    assert "jackdaw.db" in str(refusal.value)
+        own_server(settings={"database": first.settings["database"]})
+    assert "in use by another Jackdaw" in str(refusal.value)
     assert first.ctl_json("status")["listeners"]
 
 
@@ -142,7 +144,7 @@ def test_full_disk(own_server, make_account):
     A limit of the file size stands for the full disk: every write behind its first
     block fails, in database and journal alike.
     """
-    server = own_server()
+    server = own_server(settings={"database": IN_A_FILE})
     alice, bob = make_account(server), make_account(server)
     one = alice.ready()
     assert one.iq("set", item("before@x.test")).get("type") == "result"
@@ -322,6 +324,6 @@ def test_log_lines_cannot_be_forged(own_server):
 
 
 def test_files_are_private(own_server):
-    server = own_server()
+    server = own_server(settings={"database": IN_A_FILE})
     mode = os.stat(os.path.join(server.run_dir, "jackdaw.db")).st_mode
     assert not stat.S_IMODE(mode) & 0o007
