@@ -13,7 +13,9 @@
  */
 #include <stdio.h>
 
+#include "core/auth_anonymous.h"
 #include "core/auth_backoff.h"
+#include "core/conf.h"
 #include "core/core.h"
 #include "stream/sasl/sasl.h"
 #include "util/clock.h"
@@ -133,6 +135,18 @@ void auth_closed(struct client *c)
 		return;
 	loop_timer_cancel(server.loop, &q->timer);
 	question_answer(q);
+}
+
+void auth_end(struct client *c)
+{
+	struct jd_str name = {c->login, ANONYMOUS_NAME};
+	struct jd_host *host;
+
+	if (!c->anonymous)
+		return;
+	host = host_find(jd_cstr(c->login + ANONYMOUS_NAME + 1));
+	anonymous_end(host, name, c->anonymous);
+	c->anonymous = 0;
 }
 
 /* -- logins that are not bound yet ------------------------------------------------------------ */
@@ -263,6 +277,34 @@ static void on_name(void *arg, enum jd_db_status status, const struct jd_rows *r
 	question_end(q);
 }
 
+static void on_anonymous(void *arg, const char *name, uint64_t owner)
+{
+	struct question *q = arg;
+	struct client *c = q->client;
+
+	q->answer->status = owner ? AUTH_GIVEN : AUTH_TEMPORARY;
+	if (owner) {
+		_Static_assert(sizeof(q->answer->name) > ANONYMOUS_NAME, "a name fits");
+		memcpy(q->answer->name, name, ANONYMOUS_NAME + 1);
+		q->answer->owner = owner;
+		mem_free(c->login);
+		c->login = login_of(q->ask->host, jd_cstr(name));
+		c->anonymous = owner;
+	}
+	question_end(q);
+}
+
+static void question_anonymous(struct question *q)
+{
+	struct jd_host *host = host_find(q->ask->host);
+
+	q->answer->status = AUTH_REFUSED;
+	if (!host || !host->conf->anonymous || q->client->anonymous)
+		question_end(q);
+	else
+		anonymous_make(host, on_anonymous, q);
+}
+
 static void question_exists(struct question *q)
 {
 	if (jd_db_query(&q->owner, &find_name,
@@ -286,10 +328,13 @@ void auth_ask(struct client *c, struct auth_ask *ask)
 	struct question *q = mem_new(struct question);
 	struct backoff_who who = who_asks(ask);
 	/* Nothing is guessed at where only the account is looked for. */
-	jd_usec delay = ask->what == AUTH_EXISTS ? 0 : backoff_ask(&who);
+	bool guess = ask->what == AUTH_KEYS || ask->what == AUTH_PASSWORD;
+	jd_usec delay = guess ? backoff_ask(&who) : 0;
 
-	mem_free(c->login);
-	c->login = login_of(ask->host, ask->name);
+	if (!c->anonymous) {
+		mem_free(c->login);
+		c->login = login_of(ask->host, ask->name);
+	}
 	q->client = c;
 	q->ask = ask;
 	q->answer = mem_new(struct auth_answer);
@@ -301,9 +346,11 @@ void auth_ask(struct client *c, struct auth_ask *ask)
 		question_answer(q);
 		return;
 	}
-	q->counted = ask->what != AUTH_EXISTS;
+	q->counted = guess;
 	q->at = clock_mono() + delay;
-	if (ask->what == AUTH_EXISTS)
+	if (ask->what == AUTH_ANONYMOUS)
+		question_anonymous(q);
+	else if (ask->what == AUTH_EXISTS)
 		question_exists(q);
 	else
 		question_start(q);
@@ -361,6 +408,7 @@ int auth_init(void)
 
 void auth_fini(void)
 {
+	anonymous_fini();
 	backoff_fini();
 	crypto_wipe(secret, sizeof(secret));
 }

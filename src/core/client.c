@@ -24,6 +24,7 @@ static void client_settle(struct client *c)
 	if (!c->closed || c->asks)
 		return;
 	JD_ASSERT(!c->session);
+	auth_end(c);
 	list_remove(&c->node);
 	c->link->user = NULL;
 	link_release(c->link);

@@ -68,6 +68,8 @@ static const struct jd_option host_options[] = {
 	JD_OPT_TEXT("key", struct conf_host, key, NULL, "File with the private key (PEM)."),
 	JD_OPT_TEXT("client_ca", struct conf_host, client_ca, NULL,
 		    "File with the authorities (PEM) whose certificates let clients log in."),
+	JD_OPT_BOOL("anonymous", struct conf_host, anonymous, "false",
+		    "Whether anybody may log in without an account (ANONYMOUS)."),
 	JD_OPT_LIST("modules", struct conf_host, modules,
 		    "roster presence message disco ping version time carbons blocking private "
 		    "vcard last caps contacts extdisco announce adhoc admin",

@@ -225,6 +225,7 @@ struct jd_account {
 	struct mailbox mailbox;
 	struct list sessions; /* struct jd_session.node */
 	unsigned n_sessions;
+	bool anonymous;        /* it ends with its session */
 	unsigned pins;         /* reasons to stay loaded besides sessions, posts and pending */
 	struct share *share;   /* NULL: it has sent nothing yet */
 	struct share *charged; /* while it is loaded */
@@ -261,10 +262,11 @@ struct share *account_share(struct jd_account *a);
 struct client {
 	struct list node;
 	struct link *link;
-	unsigned asks; /* answers that will still come */
-	bool closed;   /* IO_CLOSED came */
-	bool ended;    /* C2S_END came: nothing is bound to it any more */
-	char *login;   /* name@host that it asked about last, until it is bound; or NULL */
+	unsigned asks;      /* answers that will still come */
+	bool closed;        /* IO_CLOSED came */
+	bool ended;         /* C2S_END came: nothing is bound to it any more */
+	char *login;        /* name@host that it asked about last, until it is bound; or NULL */
+	uint64_t anonymous; /* the account that was made for it, until it is bound; or 0 */
 	struct question *delayed; /* auth.c: its answer waits for its time */
 	struct jd_session *session;
 };
@@ -360,6 +362,8 @@ void auth_ask(struct client *c, struct auth_ask *ask); /* takes over ask */
 void auth_result(const struct auth_result *result);
 /* The client has gone: nothing waits for it any more. */
 void auth_closed(struct client *c);
+/* Nothing is asked for it any more: it is about to be freed. */
+void auth_end(struct client *c);
 /* The account's password or the account itself is another one: streams that asked about it and
  * are not bound yet must log in anew. */
 void auth_revoke(struct jd_host *host, struct jd_str local);

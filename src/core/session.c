@@ -11,7 +11,7 @@
  * or by an operator.  Pointers to it may live on in calls; they hold a reference,
  * and everything sent to it then goes nowhere.
  */
-#include "core/core.h"
+#include "core/auth_anonymous.h"
 #include "util/clock.h"
 
 struct jd_session *session_ref(struct jd_session *s)
@@ -96,7 +96,7 @@ static bool session_refuses(struct jd_session *s, struct jd_stanza *st, unsigned
 		jd_bounce(st, JD_BAD_REQUEST, NULL);
 		return true;
 	}
-	return false;
+	return s->account->anonymous && anonymous_refused(s->account, st);
 }
 
 static void session_handle(struct mailbox *m, struct jd_stanza *st)

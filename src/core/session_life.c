@@ -5,7 +5,7 @@
  * References: one for being bound, one for the client that points to it, one for
  * each stanza, call and deferred thing that remembers it.
  */
-#include "core/core.h"
+#include "core/auth_anonymous.h"
 #include "util/clock.h"
 
 /* -- ending ---------------------------------------------------------------------------- */
@@ -40,6 +40,8 @@ void session_unbind(struct jd_session *s)
 	jd_stanza_unref(s->presence);
 	s->presence = NULL;
 	jd_log(JD_LOG_INFO, "session ended", jd_kv_str("jid", jd_jid_str(s->jid)));
+	if (a->anonymous && !a->n_sessions)
+		anonymous_end(a->host, jd_jid_local(a->jid), a->number);
 	account_unpin(a); /* the session's own pin */
 	session_unref(s);
 }
@@ -174,6 +176,8 @@ void session_bind(struct client *c, const struct bind_ask *ask, struct jd_accoun
 	}
 	s = session_new(c, ask, a, jid);
 	c->session = s;
+	a->anonymous |= c->anonymous && c->anonymous == a->number;
+	c->anonymous = 0;
 	account_pin(a);
 	s->bound = true;
 	list_append(&a->sessions, &s->node);

@@ -91,6 +91,7 @@ static void settings_hosts(struct settings *st)
 		JD_ASSERT(i < server.conf->n_hosts);
 		st->hosts[i].name = jd_cstr(jd_strdup(jd_cstr(host->name)));
 		st->hosts[i].features = jd_cstr(host_stream_features(host));
+		st->hosts[i].anonymous = host->conf->anonymous;
 		i++;
 	}
 	st->s.hosts = st->hosts;

@@ -64,8 +64,11 @@ static void find_names(const struct c2s *c, struct sasl_cert *ret_cert)
 /* What the operator allows, as far as this stream's TLS can do it. */
 static unsigned possible(const struct c2s *c)
 {
-	unsigned bits = c->login->settings->mechanisms;
+	unsigned bits = c->login->settings->mechanisms & ~(1u << SASL_ANONYMOUS);
 	struct sasl_cert cert;
+
+	if (c->login->host->anonymous)
+		bits |= 1u << SASL_ANONYMOUS;
 
 	find_names(c, &cert);
 	return cert.n ? bits : bits & ~(1u << SASL_EXTERNAL);

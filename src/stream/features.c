@@ -20,6 +20,7 @@ void say_mechanism_names(struct say *s, unsigned bits)
 		SASL_SCRAM_SHA_256_PLUS, SASL_SCRAM_SHA_1_PLUS,
 		SASL_SCRAM_SHA_512,      SASL_SCRAM_SHA_256,
 		SASL_SCRAM_SHA_1,        SASL_PLAIN,
+		SASL_ANONYMOUS,
 	};
 
 	_Static_assert(JD_ARRAY_SIZE(order) == SASL_MECHANISM_COUNT, "all mechanisms have a place");

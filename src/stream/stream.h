@@ -47,7 +47,8 @@ struct auth_ask {
 	enum {
 		AUTH_KEYS,
 		AUTH_PASSWORD,
-		AUTH_EXISTS, /* whose name has been proved already */
+		AUTH_EXISTS,    /* whose name has been proved already */
+		AUTH_ANONYMOUS, /* no name is given: one is made */
 	} what;
 	enum crypto_hash hash;  /* AUTH_KEYS: which SCRAM hash */
 	struct jd_str host;     /* prepared */
@@ -96,6 +97,7 @@ struct auth_answer {
 		AUTH_REFUSED,   /* PASSWORD: wrong, or no such account */
 		AUTH_TEMPORARY, /* the database does not answer: temporary-auth-failure */
 	} status;
+	char name[32];  /* ANONYMOUS */
 	uint64_t owner; /* 0: nobody; SCRAM then fails at its end */
 	unsigned iterations;
 	size_t salt_len;
@@ -116,6 +118,7 @@ struct stream_host {
 	struct jd_str name; /* prepared */
 	struct jd_str
 		features; /* canonical XML of what modules advertise after login (rosterver...) */
+	bool anonymous;   /* ANONYMOUS is offered */
 };
 
 /* A second; 0: no bound. */

@@ -224,12 +224,44 @@ static void test_external(void **state)
 		check_external(&externals[i], i);
 }
 
+static void test_anonymous(void **state)
+{
+	struct auth_answer given = {.status = AUTH_GIVEN, .owner = 9, .name = "somebody"};
+	struct auth_answer refused = {.status = AUTH_REFUSED};
+	char trace[1021];
+	struct sasl *s;
+
+	(void)state;
+	memset(trace, 'x', sizeof(trace));
+	for (int i = 0; i < 5; i++) {
+		static const struct jd_str bad[] = {{"\xff", 1}, {"a\0b", 3}};
+		struct jd_str message = i < 2   ? bad[i]
+					: i < 4 ? (struct jd_str){trace, i == 2 ? 1020 : 1021}
+						: JD_STR("");
+
+		s = sasl_new(SASL_ANONYMOUS, &env);
+		assert_int_equal(sasl_message(s, JD_STR_NULL), SASL_CHALLENGE);
+		assert_int_equal(sasl_message(s, message),
+				 i < 2 || i == 3 ? SASL_FAILURE : SASL_ASK);
+		sasl_free(s);
+	}
+	s = sasl_new(SASL_ANONYMOUS, &env);
+	assert_int_equal(sasl_message(s, JD_STR("x")), SASL_ASK);
+	assert_int_equal(s->ask->what, AUTH_ANONYMOUS);
+	assert_int_equal(sasl_answer(s, &refused), SASL_FAILURE);
+	assert_string_equal(s->name, "");
+	assert_int_equal(sasl_answer(s, &given), SASL_SUCCESS);
+	assert_string_equal(s->name, "somebody");
+	assert_int_equal(s->owner, 9);
+	sasl_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),         cmocka_unit_test(test_plain_messages),
-		cmocka_unit_test(test_long_fields),   cmocka_unit_test(test_external),
-		cmocka_unit_test(test_plain_answers),
+		cmocka_unit_test(test_names),       cmocka_unit_test(test_plain_messages),
+		cmocka_unit_test(test_long_fields), cmocka_unit_test(test_external),
+		cmocka_unit_test(test_anonymous),   cmocka_unit_test(test_plain_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ static const struct {
 	[SASL_SCRAM_SHA_256_PLUS] = {"SCRAM-SHA-256-PLUS", &sasl_scram},
 	[SASL_SCRAM_SHA_512_PLUS] = {"SCRAM-SHA-512-PLUS", &sasl_scram},
 	[SASL_EXTERNAL] = {"EXTERNAL", &sasl_external},
+	[SASL_ANONYMOUS] = {"ANONYMOUS", &sasl_anonymous},
 };
 
 static const char *const conditions[] = {

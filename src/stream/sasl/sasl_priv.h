@@ -18,6 +18,7 @@ struct sasl_impl {
 extern const struct sasl_impl sasl_plain;
 extern const struct sasl_impl sasl_scram;
 extern const struct sasl_impl sasl_external;
+extern const struct sasl_impl sasl_anonymous;
 
 enum sasl_step sasl_fail(struct sasl *s, enum sasl_condition condition);
 /* Replaces out by a copy of data. */
