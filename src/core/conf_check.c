@@ -296,6 +296,11 @@ static void check_idle(struct judge *j, const struct conf_node *top)
 {
 	const struct conf *c = j->conf;
 	const struct conf_node *timeout = section_option(top, "limits", "idle_timeout");
+	const struct conf_node *ping = section_option(top, "limits", "idle_ping");
+
+	/* Silence is looked at once a second. */
+	if (c->limits.idle_ping && c->limits.idle_ping < 2000000)
+		mistake(j, ping ? ping->line : 0, "'idle_ping' in limits must be 0 or at least 2s");
 
 	/* Whoever is asked must be able to answer. */
 	if (c->limits.idle_timeout && c->limits.idle_ping &&

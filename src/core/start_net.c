@@ -36,8 +36,14 @@ int net_open_tls(const struct conf *conf, struct tls_store **ret_store, char *er
 		const struct conf_host *h = &conf->hosts[i];
 		char *name = names + i * 256;
 
-		if (!h->certificate)
+		if (!h->certificate) {
+			if (!conf->auth.allow_plaintext)
+				jd_log(JD_LOG_WARNING,
+				       "nobody can log in: the host has no certificate, and "
+				       "allow_plaintext is false",
+				       jd_kv_cstr("host", h->name));
 			continue;
+		}
 		if (idn_to_ascii(jd_cstr(h->name), name) < 0) {
 			snprintf(err, err_size,
 				 "host '%s' has no name in DNS: no certificate can fit", h->name);

@@ -90,6 +90,7 @@ static void conn_end(struct conn *c)
 	conn_drop_out(c);
 	tls_session_free(c->tls);
 	tls_store_unref(c->store);
+	mem_free(c->tls_host);
 	close(c->watch.fd);
 	if (c->slot)
 		peer_leave(c->slot);
@@ -202,9 +203,17 @@ static void shake(struct conn *c)
 void conn_shake(struct conn *c)
 {
 	c->tls = tls_session_new(c->store, c->watch.fd, c->alpn);
+	if (c->tls_host)
+		tls_prefer(c->tls, c->tls_host);
 	c->state = CONN_SHAKING;
 	c->tls_wanted = false;
 	c->blocked = false;
+}
+
+void conn_tls_host(struct conn *c, const char *name)
+{
+	mem_free(c->tls_host);
+	c->tls_host = jd_strdup(jd_cstr(name));
 }
 
 void conn_start_tls(struct conn *c)

@@ -100,6 +100,9 @@ bool conn_paused(const struct conn *c);
  * that was read before is ever seen again. The connection must be paused or in data(); the
  * pause ends, and reading goes on by itself behind secured(). */
 void conn_start_tls(struct conn *c);
+/* Before conn_start_tls(): the host (A-labels, lower case) whose certificate is shown to a client
+ * that sends no server name of its own. */
+void conn_tls_host(struct conn *c, const char *name);
 bool conn_can_tls(const struct conn *c); /* there are certificates, and it is not secured yet */
 struct tls_session *conn_tls(struct conn *c); /* NULL without TLS */
 

@@ -34,6 +34,7 @@ struct conn {
 	struct watch watch;
 	struct tls_session *tls;
 	struct tls_store *store;
+	char *tls_host; /* whose certificate it is by default; NULL: the store's default */
 	struct list dirty;
 	struct list wheel;
 	struct list starved;

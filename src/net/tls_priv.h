@@ -12,6 +12,8 @@ enum { TLS_WANT_READ = 1, TLS_WANT_WRITE };
 
 struct tls_session *tls_session_new(struct tls_store *store, int fd, enum tls_alpn alpn);
 void tls_session_free(struct tls_session *s);
+/* Before the handshake: whose certificate is shown to a client that sends no server name. */
+void tls_prefer(struct tls_session *s, const char *name);
 void tls_set_alpn(struct tls_session *s, enum tls_alpn alpn);
 
 int tls_handshake(struct tls_session *s) JD_MUST_USE;

@@ -38,6 +38,13 @@ void tls_session_free(struct tls_session *s)
 	mem_free(s);
 }
 
+void tls_prefer(struct tls_session *s, const char *name)
+{
+	for (size_t i = 0; i < s->store->n; i++)
+		if (strcmp(s->store->entries[i].name, name) == 0)
+			SSL_set_SSL_CTX(s->ssl, s->store->entries[i].ctx);
+}
+
 void tls_set_alpn(struct tls_session *s, enum tls_alpn alpn)
 {
 	s->alpn = alpn;

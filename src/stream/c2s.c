@@ -5,6 +5,7 @@
  * beside this one.
  */
 #include "stream/c2s_priv.h"
+#include "util/idn.h"
 
 /* -- stopping and going on ------------------------------------------------------------ */
 
@@ -27,6 +28,16 @@ void c2s_barrier(struct c2s *c, enum c2s_then then)
 		scan_pause(c->scan);
 }
 
+/* Whom the header was for decides, where the handshake does not say. */
+static void start_tls(struct c2s *c)
+{
+	char name[256];
+
+	if (c->login->host && idn_to_ascii(c->login->host->name, name) == 0)
+		conn_tls_host(c->conn, name);
+	conn_start_tls(c->conn);
+}
+
 /* Behind a barrier; the scanner is paused. */
 static enum scan_error go_on(struct c2s *c)
 {
@@ -36,7 +47,7 @@ static enum scan_error go_on(struct c2s *c)
 	c->then = THEN_CONTINUE;
 	if (then == THEN_TLS) {
 		scan_discard(c->scan);
-		conn_start_tls(c->conn);
+		start_tls(c);
 		return SCAN_OK;
 	}
 	c->scanning = true;
