@@ -12,10 +12,11 @@
 #define WRITERS_KEPT 8
 
 /* A received stanza of the largest size must still fit into a forwarded or archived
- * copy with its wrapping. */
+ * copy with its wrapping; and our own may have more elements than we take from others:
+ * the roster of 10 000 contacts in groups. */
 static const struct wire_limits build_limits = {
 	.bytes = 2 * STANZA_SENT_MAX,
-	.elements = 4096 + 64,
+	.elements = 1u << 16,
 	.depth = 128 + 8,
 	.attrs = 64 + 8,
 	.ns_bytes = 512,

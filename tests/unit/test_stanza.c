@@ -485,6 +485,26 @@ static void test_forward_largest(void **state)
 	free(text);
 }
 
+/* A long roster has more elements than a client may send. */
+static void test_build_many_elements(void **state)
+{
+	struct jd_xml *x =
+		stanza_build(fx_pool, JD_IQ, JD_TYPE_RESULT, JD_JID_NULL, JD_JID_NULL, JD_STR("1"));
+	struct jd_stanza *st;
+
+	(void)state;
+	for (int i = 0; i < 10000; i++) {
+		jd_xml_start(x, "jabber:iq:roster", "item");
+		jd_xml_attr(x, "jid", JD_STR("somebody.with.a.name@somewhere.example"));
+		jd_xml_attr(x, "subscription", JD_STR("both"));
+		jd_xml_leaf(x, NULL, "group", JD_STR("Friends"));
+		jd_xml_end(x);
+	}
+	st = stanza_built(x);
+	assert_non_null(st);
+	jd_stanza_unref(st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -504,6 +524,7 @@ int main(void)
 		cmocka_unit_test(test_build_no_memory),
 		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_forward_largest),
+		cmocka_unit_test(test_build_many_elements),
 	};
 
 	return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
