@@ -22,8 +22,13 @@
 	})
 
 struct jd_stmt *const erase_tables[] = {
-	ROWS("block_item", "jid"),  ROWS("private_item", "ns, name"), ROW("vcard"),
-	ROW("last_seen"),           ROWS("roster_item", "jid"),       ROW("roster_version"),
+	ROWS("block_item", "jid"),
+	ROWS("private_item", "ns, name"),
+	ROW("vcard"),
+	ROW("last_seen"),
+	ROWS("roster_item", "jid"),
+	ROW("roster_version"),
 	ROWS("credential", "hash"),
+	ROW("motd_seen"),
 };
 const size_t erase_n_tables = JD_ARRAY_SIZE(erase_tables);
