@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static _Atomic unsigned long fail_at;
+static _Atomic unsigned long fail_at, fail_every, refused;
+static atomic_bool held;
 
 static void die_write(const char *line, int len, size_t size)
 {
@@ -75,31 +76,56 @@ void *mem_realloc(void *p, size_t size)
 	return q;
 }
 
-void mem_fail_at(unsigned long n)
+static void fail_from(unsigned long n, unsigned long every)
 {
+	atomic_store(&refused, 0);
+	atomic_store(&fail_every, every);
 	atomic_store(&fail_at, n);
 }
 
+void mem_fail_at(unsigned long n)
+{
+	fail_from(n, 0);
+}
+
+void mem_fail_every(unsigned long n)
+{
+	fail_from(n, n);
+}
+
+bool mem_fail_hold(bool hold)
+{
+	return atomic_exchange(&held, hold);
+}
+
+unsigned long mem_refused(void)
+{
+	return atomic_load(&refused);
+}
+
 /* Counts down once per call; true for the call that reaches zero. */
-static bool refuse(void)
+bool mem_refuse(void)
 {
 	unsigned long n = atomic_load_explicit(&fail_at, memory_order_relaxed);
 
-	while (n != 0) {
-		if (atomic_compare_exchange_weak(&fail_at, &n, n - 1))
-			return n == 1;
-	}
-	return false;
+	if (n == 0 || atomic_load(&held))
+		return false;
+	while (!atomic_compare_exchange_weak(&fail_at, &n, n == 1 ? fail_every : n - 1))
+		if (n == 0)
+			return false;
+	if (n == 1)
+		atomic_fetch_add(&refused, 1);
+	return n == 1;
 }
 
 void *mem_try_alloc(size_t size)
 {
-	return refuse() ? NULL : malloc(at_least_one(size));
+	return mem_refuse() ? NULL : malloc(at_least_one(size));
 }
 
 void *mem_try_realloc(void *p, size_t size)
 {
-	return refuse() ? NULL : realloc(p, at_least_one(size));
+	return mem_refuse() ? NULL : realloc(p, at_least_one(size));
 }
 
 void mem_free(void *p)

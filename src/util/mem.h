@@ -21,8 +21,18 @@ void mem_free(void *p);
 
 #define mem_new(type) ((type *)mem_alloc(sizeof(type)))
 
-/* Tests: the n-th mem_try_* call from now returns NULL (1 = the next); 0 switches it off. */
+/*
+ * Tests refuse on purpose.  What counts is every mem_try_* call, and every other
+ * allocator's that asks mem_refuse() first.  The n-th from now (1 = the next), or
+ * every n-th; 0 switches it off.  Both forget how often was refused.
+ */
 void mem_fail_at(unsigned long n);
+void mem_fail_every(unsigned long n);
+/* While it is held nothing is refused and nothing is counted. Returns what was before. */
+bool mem_fail_hold(bool hold);
+unsigned long mem_refused(void); /* how often */
+/* True: behave as if there were no memory. */
+bool mem_refuse(void);
 
 /* Aborts with file, line and text. Stays on in release; never on peer input. */
 _Noreturn void mem_die(const char *file, int line, const char *what);

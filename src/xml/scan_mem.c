@@ -261,6 +261,8 @@ void *scan_heap_alloc(struct scan_heap *h, size_t n)
 	size_t size;
 	uint32_t class;
 
+	if (mem_refuse())
+		return NULL;
 	if (n > BLOCK_MAX - HEADER)
 		return n < h->cap ? large_alloc(h, n) : NULL;
 	class = class_of(n, &size);

@@ -36,7 +36,7 @@ struct scan_heap {
 void scan_heap_init(struct scan_heap *h, struct scan_mem *mem, size_t cap);
 void scan_heap_fini(struct scan_heap *h); /* gives everything back, freed or not */
 
-/* 16-byte aligned, not zeroed; NULL past the cap. */
+/* 16-byte aligned, not zeroed; NULL past the cap, and when a test says so (mem_refuse). */
 void *scan_heap_alloc(struct scan_heap *h, size_t n);
 /* Both find the heap through the block; p may be NULL for scan_heap_release(). */
 void *scan_heap_realloc(void *p, size_t n);

@@ -60,7 +60,7 @@ static void release_heap(struct shared *self)
 	mem_free(container_of(self, struct jd_wire, shared));
 }
 
-struct jd_wire *wire_block(struct wire_pool *pool, size_t size)
+struct jd_wire *wire_block(const struct wire_builder *b, size_t size)
 {
 	struct jd_wire *w = NULL;
 	void (*release)(struct shared *) = release_slab;
@@ -69,9 +69,9 @@ struct jd_wire *wire_block(struct wire_pool *pool, size_t size)
 	while (i < CLASSES && classes[i].size < size)
 		i++;
 	if (i < CLASSES) {
-		w = slab_get(pool->slabs[i]);
+		w = slab_get(b->pool->slabs[i]);
 	} else {
-		w = mem_try_alloc(size);
+		w = wire_realloc(b, NULL, size);
 		release = release_heap;
 	}
 	if (!w)
@@ -186,11 +186,11 @@ int wire_finish(struct wire_builder *b, const struct wire_meta *meta, struct jd_
 	if (!err && (b->depth || !b->n_els))
 		err = -JD_EINVAL;
 	if (!err) {
-		w = wire_block(b->pool, sizeof(*w) + b->n_nss * sizeof(struct jd_str) +
-						b->n_els * sizeof(b->els[0]) +
-						b->n_attrs * sizeof(b->attrs[0]) + b->len +
-						b->extra_len + jid_len(m->from) + jid_len(m->to) +
-						m->id.len + m->lang.len);
+		w = wire_block(b, sizeof(*w) + b->n_nss * sizeof(struct jd_str) +
+					  b->n_els * sizeof(b->els[0]) +
+					  b->n_attrs * sizeof(b->attrs[0]) + b->len + b->extra_len +
+					  jid_len(m->from) + jid_len(m->to) + m->id.len +
+					  m->lang.len);
 		if (w) {
 			fill(b, m, w);
 			*ret_wire = w;

@@ -135,6 +135,9 @@ struct wire_builder *wire_builder_new(struct wire_pool *pool, const struct wire_
 void wire_builder_free(struct wire_builder *b);
 void wire_builder_limits(struct wire_builder *b, const struct wire_limits *limits);
 void wire_reset(struct wire_builder *b);
+/* Memory up to this size is not refused; running out of it ends the process. 0: what is fed to
+ * it comes from a peer, and any memory may be refused. */
+void wire_builder_sure(struct wire_builder *b, size_t size);
 
 /* ns.p NULL: the parent's (root: the content namespace). The content namespace
  * below a foreign element is written literally with its xmlns. */

@@ -32,6 +32,7 @@ struct wire_builder {
 	struct wire_pool *pool;
 	struct wire_limits limits;
 	size_t left; /* of limits.bytes */
+	size_t sure; /* memory up to this size is not refused */
 	int error;   /* the first failure; 0 */
 
 	char *bytes;
@@ -57,6 +58,8 @@ struct wire_builder {
 };
 
 int wire_fail(struct wire_builder *b, int err);
+/* As mem_try_realloc(), but for what the builder is sure of. */
+void *wire_realloc(const struct wire_builder *b, void *p, size_t size) JD_MUST_USE;
 
 /* Room for n bytes of canonical XML, charged and counted in; NULL: the builder has failed. */
 char *wire_put_slow(struct wire_builder *b, size_t n);
@@ -94,5 +97,5 @@ static inline bool wire_in_content(const struct wire_builder *b)
 size_t wire_builder_memory(const struct wire_builder *b);
 void wire_builder_trim(struct wire_builder *b); /* when reset: not more than WIRE_KEEP stays */
 
-/* A block of the pool's for size bytes; its release is set. NULL: refused. */
-struct jd_wire *wire_block(struct wire_pool *pool, size_t size);
+/* A block of the builder's pool for size bytes; its release is set. NULL: refused. */
+struct jd_wire *wire_block(const struct wire_builder *b, size_t size);

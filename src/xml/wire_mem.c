@@ -18,6 +18,16 @@ int wire_fail(struct wire_builder *b, int err)
 	return b->error;
 }
 
+void *wire_realloc(const struct wire_builder *b, void *p, size_t size)
+{
+	return size <= b->sure ? mem_realloc(p, size) : mem_try_realloc(p, size);
+}
+
+void wire_builder_sure(struct wire_builder *b, size_t size)
+{
+	b->sure = size;
+}
+
 static int charge(struct wire_builder *b, size_t n)
 {
 	if (n > b->left)
@@ -35,7 +45,7 @@ static int grow(struct wire_builder *b, void **p, uint32_t *cap, size_t need, si
 
 	while (n < need)
 		n *= 2;
-	q = mem_try_realloc(*p, n * size);
+	q = wire_realloc(b, *p, n * size);
 	if (!q)
 		return wire_fail(b, -JD_ENOMEM);
 	*p = q;

@@ -64,7 +64,7 @@ static bool carry(struct wire_builder *b, struct jd_str *s, char **ret_copy)
 		wire_fail(b, -JD_ELIMIT);
 		return false;
 	}
-	*ret_copy = mem_try_alloc(s->len * 3);
+	*ret_copy = wire_realloc(b, NULL, s->len * 3);
 	if (!*ret_copy) {
 		wire_fail(b, -JD_ENOMEM);
 		return false;

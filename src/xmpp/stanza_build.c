@@ -11,6 +11,10 @@
 
 #define WRITERS_KEPT 8
 
+/* Errors and other short answers are always made. What is longer is as long as somebody
+ * outside has made it, and may be refused. */
+#define SURE_BYTES ((size_t)64 * 1024)
+
 /* A received stanza of the largest size must still fit into a forwarded or archived
  * copy with its wrapping; and our own may have more elements than we take from others:
  * the roster of 10 000 contacts in groups. */
@@ -54,11 +58,13 @@ static struct stanza_writer *writer_get(struct stanza_pool *pool, const struct w
 		pool->idle = w->next;
 		pool->n_idle--;
 		wire_builder_limits(w->x.b, limits);
+		wire_builder_sure(w->x.b, SURE_BYTES);
 		return w;
 	}
 	w = mem_new(struct stanza_writer);
 	w->pool = pool;
 	w->x.b = wire_builder_new(pool->wires, limits);
+	wire_builder_sure(w->x.b, SURE_BYTES);
 	return w;
 }
 
@@ -227,6 +233,7 @@ struct jd_xml *stanza_rebuild_open(struct stanza *s)
 {
 	struct stanza_writer *w = writer_get(s->pool, &rebuild_limits);
 
+	wire_builder_sure(w->x.b, SIZE_MAX);
 	w->limited = false;
 	w->kind = s->pub.kind;
 	w->type = s->pub.type;

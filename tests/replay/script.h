@@ -39,3 +39,22 @@
 
 /* Runs the file in a world of its own; 0, or -1 after a sentence with file and line. */
 int script_play(const char *path);
+
+/* What goes wrong while a script runs; one of them at a time, 0: not that. */
+struct script_faults {
+	unsigned db_at; /* the n-th unit has db_status ... */
+	enum jd_db_status db_status;
+	unsigned db_every;       /* ... or every n-th fails */
+	unsigned long mem_at;    /* the n-th allocation that may be refused is ... */
+	unsigned long mem_every; /* ... or every n-th */
+};
+
+/*
+ * Runs the file with these faults, which begin with its first client.  What the
+ * script expects is not looked at; what must hold is: the world ends clean, and
+ * who is still there has had exactly one answer to each request to the server.
+ * ret_hit: something was made to fail; ret_units (may be NULL): what the database
+ * was asked to do.
+ */
+int script_torture(const char *path, const struct script_faults *faults, bool *ret_hit,
+		   uint64_t *ret_units);

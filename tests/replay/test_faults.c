@@ -18,23 +18,53 @@
 
 static struct fake_link *alice, *bob;
 
+/* Places where an account keeps things: how one is put there, how all are asked for, and what
+ * tells number %d from the others. */
+static const struct place {
+	const char *name, *put, *ask, *mark;
+	int count;
+} places[] = {
+	{"set", "<query xmlns='jabber:iq:roster'><item jid='i%d@example.org' name='n'/></query>",
+	 "<query xmlns='jabber:iq:roster'/>", "'i%d@example.org'", ITEMS},
+	{"prv", "<query xmlns='jabber:iq:private'><p xmlns='urn:p'>v%d.</p></query>",
+	 "<query xmlns='jabber:iq:private'><p xmlns='urn:p'/></query>", ">v%d.<", -4},
+	{"blk", "<block xmlns='urn:xmpp:blocking'><item jid='b%d@example.org'/></block>",
+	 "<blocklist xmlns='urn:xmpp:blocking'/>", "'b%d@example.org'", 4},
+	{"crd", "<vCard xmlns='vcard-temp'><FN>f%d.</FN></vCard>", "<vCard xmlns='vcard-temp'/>",
+	 ">f%d.<", -4},
+};
+#define PLACES JD_ARRAY_SIZE(places)
+
 /* What alice was told about her sets: 0 nothing, 1 done, -1 refused. */
-static int told[ITEMS];
+static int told[PLACES][ITEMS];
+
+/* Negative: there is one of it, and the last one put counts. */
+static int count(const struct place *p)
+{
+	return p->count < 0 ? -p->count : p->count;
+}
+
+static void note_told(const char *text)
+{
+	for (size_t p = 0; p < PLACES; p++) {
+		for (int i = 0; i < count(&places[p]); i++) {
+			char id[32];
+
+			(void)snprintf(id, sizeof(id), "id='%s%d'", places[p].name, i);
+			if (!strstr(text, id))
+				continue;
+			assert_int_equal(told[p][i], 0);
+			told[p][i] = strstr(text, "type='result'") ? 1 : -1;
+		}
+	}
+}
 
 static void read_told(void)
 {
 	struct output *o;
 
 	while ((o = fake_take(alice)) != NULL) {
-		for (int i = 0; i < ITEMS; i++) {
-			char id[32];
-
-			(void)snprintf(id, sizeof(id), "id='set%d'", i);
-			if (!strstr(o->text, id))
-				continue;
-			assert_int_equal(told[i], 0);
-			told[i] = strstr(o->text, "type='result'") ? 1 : -1;
-		}
+		note_told(o->text);
 		mem_free(o);
 	}
 }
@@ -63,16 +93,26 @@ static void say(struct fake_link *f, const char *xml)
 	world_settle();
 }
 
-/* The even ones are added one by one, the odd ones as fast as they come. */
-static void add_items(void)
+/* A format of the table, filled in. */
+static const char *fill(const char *fmt, int i)
 {
-	for (int i = 0; i < ITEMS; i++) {
-		char xml[256];
+	static char text[512];
 
-		(void)snprintf(xml, sizeof(xml),
-			       "<iq type='set' id='set%d'><query xmlns='jabber:iq:roster'>"
-			       "<item jid='i%d@example.org' name='n%d'/></query></iq>",
-			       i, i, i);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	(void)snprintf(text, sizeof(text), fmt, i);
+#pragma GCC diagnostic pop
+	return text;
+}
+
+/* The even ones are put one by one, the odd ones as fast as they come. */
+static void put_all(const struct place *p)
+{
+	for (int i = 0; i < count(p); i++) {
+		char xml[600];
+
+		(void)snprintf(xml, sizeof(xml), "<iq type='set' id='%s%d'>%s</iq>", p->name, i,
+			       fill(p->put, i));
 		fake_send(alice, jd_cstr(xml));
 		if (i % 2 == 0)
 			world_settle();
@@ -84,7 +124,8 @@ static void play(void)
 {
 	say(alice, "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq><presence/>");
 	say(bob, "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq><presence/>");
-	add_items();
+	for (size_t p = 0; p < PLACES; p++)
+		put_all(&places[p]);
 	say(alice, "<presence type='subscribe' to='bob@localhost'/>");
 	say(bob, "<presence type='subscribed' to='alice@localhost'/>");
 	say(bob, "<presence type='subscribe' to='alice@localhost'/>");
@@ -95,32 +136,37 @@ static void play(void)
 	say(alice, "<presence type='unavailable'/>");
 }
 
-static bool has_item(const char *roster, int i)
+/* A fresh home says what is stored. */
+static void check_place(const struct place *p, const int *outcome)
 {
-	char jid[48];
+	char xml[256];
+	struct output *o;
+	int last = -1;
 
-	(void)snprintf(jid, sizeof(jid), "'i%d@example.org'", i);
-	return strstr(roster, jid) != NULL;
+	(void)snprintf(xml, sizeof(xml), "<iq type='get' id='g'>%s</iq>", p->ask);
+	say(alice, xml);
+	o = fake_take(alice);
+	assert_non_null(o);
+	for (int i = 0; i < count(p); i++)
+		last = outcome[i] > 0 ? i : last;
+	for (int i = 0; i < count(p); i++) {
+		bool there = strstr(o->text, fill(p->mark, i)) != NULL;
+
+		assert_int_not_equal(outcome[i], 0);
+		assert_int_equal(there, p->count < 0 ? i == last : outcome[i] > 0);
+	}
+	mem_free(o);
 }
 
-/* A fresh home says what is stored. */
 static void check_stored(void)
 {
-	struct output *o;
-
 	fake_close(alice);
 	fake_close(bob);
 	world_advance(31 * JD_USEC_PER_SEC);
 	assert_int_equal(server.n_accounts, 0);
 	alice = login("alice");
-	say(alice, "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>");
-	o = fake_take(alice);
-	assert_non_null(o);
-	for (int i = 0; i < ITEMS; i++) {
-		assert_int_not_equal(told[i], 0);
-		assert_int_equal(has_item(o->text, i), told[i] > 0);
-	}
-	mem_free(o);
+	for (size_t p = 0; p < PLACES; p++)
+		check_place(&places[p], told[p]);
 }
 
 static void begin(void)
@@ -159,7 +205,7 @@ static void fail_single(enum jd_db_status status, bool done)
 {
 	struct db_test_step steps[128];
 
-	for (size_t k = 0; k < 60; k++) {
+	for (size_t k = 0; k < 90; k++) {
 		for (size_t i = 0; i < k; i++)
 			steps[i] = (struct db_test_step){.status = JD_DB_OK};
 		steps[k] = (struct db_test_step){.status = status, .done_but_uncertain = done};

@@ -118,7 +118,11 @@ static bool busy(void)
 void world_settle(void)
 {
 	for (unsigned idle = 0; idle < IDLE_TURNS;) {
+		/* Only the server is refused memory, never the test around it. */
+		bool held = mem_fail_hold(false);
+
 		loop_turn(server.loop, false);
+		(void)mem_fail_hold(held);
 		idle = busy() ? 0 : idle + 1;
 		if (!idle && list_empty(&server.run) && fake_net_idle())
 			sched_yield(); /* the database's thread is at work */

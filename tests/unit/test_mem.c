@@ -56,6 +56,25 @@ static void test_fail_at(void **state)
 	mem_free(p);
 }
 
+static void test_fail_every(void **state)
+{
+	void *p[9];
+
+	(void)state;
+	mem_fail_every(3);
+	for (int i = 0; i < 9; i++) {
+		mem_fail_hold(i == 4); /* then it is not counted */
+		p[i] = mem_try_alloc(1);
+		assert_int_equal(p[i] == NULL, i == 2 || i == 6);
+		mem_free(p[i]);
+	}
+	assert_int_equal(mem_refused(), 2);
+	assert_true(mem_refuse());
+	mem_fail_at(0);
+	assert_int_equal(mem_refused(), 0);
+	assert_false(mem_refuse());
+}
+
 static void test_cleanup(void **state)
 {
 	(void)state;
@@ -113,9 +132,9 @@ static void test_strerror(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_alloc),    cmocka_unit_test(test_fail_at),
-		cmocka_unit_test(test_cleanup),  cmocka_unit_test(test_die),
-		cmocka_unit_test(test_strerror),
+		cmocka_unit_test(test_alloc),      cmocka_unit_test(test_fail_at),
+		cmocka_unit_test(test_fail_every), cmocka_unit_test(test_cleanup),
+		cmocka_unit_test(test_die),        cmocka_unit_test(test_strerror),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

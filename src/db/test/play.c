@@ -6,7 +6,7 @@
  * thread; what isn't executed goes home by db_done() like everything else, so a
  * played outcome arrives as late, and in the same way, as a real one.
  */
-#include "db/db.h"
+#include "db/test/play.h"
 
 struct play {
 	struct list node;
@@ -25,8 +25,10 @@ struct test {
 	void *sqlite;
 	struct list script;
 	struct list held;
-	unsigned fail_every;
-	unsigned counter;
+	unsigned fail_every, fail_at;
+	enum jd_db_status fail_status;
+	unsigned counter, failed;
+	bool paused;
 };
 
 static const struct db_test_step real = {.status = JD_DB_OK};
@@ -84,9 +86,13 @@ static struct db_test_step next_step(struct test *t, const struct jd_unit *unit)
 	const char *name = unit->first ? unit->first->statement->stmt.name : "";
 	struct db_test_step step = real;
 
+	if (t->paused)
+		return real;
 	t->counter++;
-	if (t->fail_every && t->counter % t->fail_every == 0)
-		step.status = JD_DB_FAILED;
+	if (t->counter == t->fail_at || (t->fail_every && t->counter % t->fail_every == 0)) {
+		step.status = t->fail_status;
+		t->failed++;
+	}
 	if (!list_empty(&t->script)) {
 		struct play *p = container_of(t->script.next, struct play, node);
 
@@ -152,12 +158,38 @@ size_t db_test_held(struct db *db)
 	return n;
 }
 
-void db_test_fail_every(struct db *db, unsigned n)
+static void fail_from(struct db *db, unsigned at, unsigned every, enum jd_db_status status)
 {
 	struct test *t = db_driver_state(db, &db_driver_test);
 
-	t->fail_every = n;
-	t->counter = 0;
+	t->fail_at = at;
+	t->fail_every = every;
+	t->fail_status = status;
+	t->counter = t->failed = 0;
+}
+
+void db_test_fail_every(struct db *db, unsigned n)
+{
+	fail_from(db, 0, n, JD_DB_FAILED);
+}
+
+void db_test_fail_at(struct db *db, unsigned n, enum jd_db_status status)
+{
+	fail_from(db, n, 0, status);
+}
+
+unsigned db_test_failed(struct db *db)
+{
+	const struct test *t = db_driver_state(db, &db_driver_test);
+
+	return t->failed;
+}
+
+void db_test_pause(struct db *db, bool pause)
+{
+	struct test *t = db_driver_state(db, &db_driver_test);
+
+	t->paused = pause;
 }
 
 /* -- the driver --------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "stream/sasl/sasl_priv.h"
-#include "util/buf.h"
+#include "util/mem.h"
 
 #define BETWEEN_NAMES "\x1e"
 #define BETWEEN_LISTS "\x1f"
@@ -17,13 +17,20 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Our own names, fewer and shorter than any bound. */
-static void add(struct buf *text, struct jd_str piece)
+/* Our own names, fewer and shorter than any bound: no memory that could be refused. */
+struct offer {
+	char p[4096];
+	size_t len;
+};
+
+static void add(struct offer *text, struct jd_str piece)
 {
-	JD_ASSERT(buf_append(text, piece.p, piece.len) == 0);
+	JD_ASSERT(piece.len <= sizeof(text->p) - text->len);
+	memcpy(text->p + text->len, piece.p, piece.len);
+	text->len += piece.len;
 }
 
-static void add_sorted(struct buf *text, const char **names, size_t n)
+static void add_sorted(struct offer *text, const char **names, size_t n)
 {
 	qsort(names, n, sizeof(names[0]), compare);
 	for (size_t i = 0; i < n; i++) {
@@ -37,9 +44,9 @@ void sasl_offer_digest(const struct sasl_env *env, enum crypto_hash hash, uint8_
 {
 	const char *names[SASL_MECHANISM_COUNT], *types[SASL_BINDING_COUNT];
 	size_t n = 0, n_types = 0;
-	struct buf text;
+	struct offer text;
 
-	buf_init(&text, 4096);
+	text.len = 0;
 	for (unsigned i = 0; i < SASL_MECHANISM_COUNT; i++) {
 		if (env->offered & (1u << i))
 			names[n++] = sasl_name((enum sasl_mechanism)i);
@@ -54,5 +61,4 @@ void sasl_offer_digest(const struct sasl_env *env, enum crypto_hash hash, uint8_
 		add_sorted(&text, types, n_types);
 	}
 	crypto_digest(hash, text.p, text.len, out);
-	buf_free(&text);
 }

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every script of tests/replay/scripts while things go wrong: each unit of the
+ * database in turn fails, conflicts, is not certain; each allocation that may be
+ * refused is refused; and then every second, third ... of them.  As long as a
+ * fault is hit there is one more to try, so that all places are met.
+ *
+ * Nobody crashes, nothing leaks, every request has its one answer, and the
+ * server can always end in order.
+ */
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "replay/script.h"
+
+#define MAX_SCRIPTS 256
+#define MANY        250 /* units of a script that repeats itself: not each one is tried */
+
+static void torture(const char *path, const struct script_faults *f, bool *ret_hit)
+{
+	if (script_torture(path, f, ret_hit, NULL) == 0)
+		return;
+	fail_msg("%s: db_at %u (%d) db_every %u mem_at %lu mem_every %lu", path, f->db_at,
+		 (int)f->db_status, f->db_every, f->mem_at, f->mem_every);
+}
+
+static void each_unit(const char *path, enum jd_db_status status, unsigned step)
+{
+	bool hit = true;
+
+	for (unsigned n = 1; hit; n += step)
+		torture(path, &(struct script_faults){.db_at = n, .db_status = status}, &hit);
+}
+
+static void each_allocation(const char *path, unsigned step)
+{
+	bool hit = true;
+
+	for (unsigned long n = 1; hit; n += step)
+		torture(path, &(struct script_faults){.mem_at = n}, &hit);
+}
+
+static void test_script(void **state)
+{
+	static const struct script_faults none;
+	uint64_t units;
+	unsigned step;
+	bool hit;
+
+	assert_int_equal(script_torture(*state, &none, &hit, &units), 0);
+	assert_false(hit);
+	step = units > MANY ? (unsigned)units / 20 : 1;
+	each_unit(*state, JD_DB_FAILED, step);
+	each_unit(*state, JD_DB_CONFLICT, step);
+	each_unit(*state, JD_DB_UNCERTAIN, step);
+	each_allocation(*state, step);
+	for (unsigned n = 1; n <= 7; n++) {
+		torture(*state, &(struct script_faults){.db_every = n}, &hit);
+		torture(*state, &(struct script_faults){.mem_every = n}, &hit);
+	}
+}
+
+static const char *base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* Arguments: scripts; without them all there are. */
+int main(int argc, char **argv)
+{
+	static struct CMUnitTest tests[MAX_SCRIPTS];
+	const char *top = getenv("JD_TOP_SRCDIR");
+	glob_t found = {0};
+	char pattern[4096];
+	char **paths = argv + 1;
+	size_t n = (size_t)argc - 1;
+
+	(void)snprintf(pattern, sizeof(pattern), "%s/tests/replay/scripts/*.txt", top ? top : ".");
+	if (n == 0) {
+		if (glob(pattern, 0, NULL, &found) != 0) {
+			(void)fprintf(stderr, "there are no scripts: %s\n", pattern);
+			return 1;
+		}
+		paths = found.gl_pathv;
+		n = found.gl_pathc;
+	}
+	for (size_t i = 0; i < n && i < MAX_SCRIPTS; i++)
+		tests[i] = (struct CMUnitTest){base(paths[i]), test_script, NULL, NULL, paths[i]};
+	n = (size_t)_cmocka_run_group_tests("torture", tests, n, NULL, NULL);
+	globfree(&found);
+	return n != 0;
+}
