@@ -182,6 +182,21 @@ static const struct {
 	{HOST "limits { stanza_bytes = 5x }\n",
 	 "jackdaw.conf:3: 'stanza_bytes' in limits must be a size from 10000 to 2M (such as 4096, "
 	 "64k, 1M), not '5x'\n"},
+	{HOST "limits { idle_ping = 1s }\n",
+	 "jackdaw.conf:3: 'idle_ping' in limits must be 0 or at least 2s\n"},
+	{HOST "limits { idle_timeout = 5min }\n",
+	 "jackdaw.conf:3: 'idle_timeout' in limits must be longer than 'idle_ping'\n"},
+	{HOST "listen \"c2s\" { proxy_from = {\"10.0.0.0/8\", \"10.0.0.1/8\"} }\n",
+	 "jackdaw.conf:3: 'proxy_from' in listen must have networks such as 192.0.2.0/24 or "
+	 "2001:db8::/32, not '10.0.0.1/8'\n"},
+	{HOST "listen \"c2s\" { uncounted_from = {\"lb.example\"} }\n",
+	 "jackdaw.conf:3: 'uncounted_from' in listen must have networks such as 192.0.2.0/24 or "
+	 "2001:db8::/32, not 'lb.example'\n"},
+	{HOST "shutdown_see_other = \"<x>\"\n",
+	 "jackdaw.conf:3: 'shutdown_see_other' must be a host, or host:port, not '<x>'\n"},
+	{HOST "shutdown_see_other_uri = \"https://x/\"\n",
+	 "jackdaw.conf:3: 'shutdown_see_other_uri' must begin with wss:// or ws://, not "
+	 "'https://x/'\n"},
 	{HOST "limits { park_after = 2d }\n",
 	 "jackdaw.conf:3: 'park_after' in limits must be a time from 0 to 1d (such as 500ms, 30s, "
 	 "5min, 1h, 1d), not '2d'\n"},

@@ -5,8 +5,10 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
+#include "net/conn_priv.h"
 #include "net/listener.h"
 #include "tls_fixture.h"
 
@@ -182,6 +184,11 @@ static char peers[512];
 static void accepted_named(struct conn *c, void *proto)
 {
 	struct jd_str peer = conn_peer(c);
+	unsigned unacked = 0;
+	socklen_t len = sizeof(unacked);
+
+	CHECK(getsockopt(c->watch.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, &len) == 0);
+	CHECK(unacked == 60000);
 
 	pthread_mutex_lock(&peers_lock);
 	strncat(peers, peer.p, peer.len);
