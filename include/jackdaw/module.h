@@ -206,6 +206,15 @@ typedef size_t (*jd_attrs_fn)(struct jd_instance *mi, struct jd_host *host, stru
 JD_EXPORT void jd_stream_feature_attrs(struct jd_instance *mi, const char *ns, const char *name,
 				       jd_attrs_fn attrs);
 
+/*
+ * What a client may ask for while it binds (Bind 2, XEP-0386): fn is called for each
+ * child of its <bind/> in this namespace, when the session has its address and
+ * before anybody is told of it.  It may write an answer, which goes into <bound/>.
+ */
+typedef void (*jd_bind_fn)(struct jd_instance *mi, struct jd_session *session, struct jd_el request,
+			   struct jd_xml *answer);
+JD_EXPORT void jd_bind_feature(struct jd_instance *mi, const char *ns, jd_bind_fn fn);
+
 /* Commands; the table ends with an entry without name. -JD_EEXIST. */
 JD_EXPORT int jd_commands(struct jd_instance *mi, const struct jd_command_def *defs) JD_MUST_USE;
 

@@ -262,6 +262,15 @@ static enum jd_verdict on_disable(struct jd_instance *mi, struct jd_iq *iq)
 	return set_enabled(mi, iq, false);
 }
 
+/* <enable/> in the <bind/> of Bind 2 (XEP-0386): it cannot fail, and there is nothing to say. */
+static void on_bind(struct jd_instance *mi, struct jd_session *s, struct jd_el el,
+		    struct jd_xml *answer)
+{
+	(void)answer;
+	if (jd_el_is(el, NS_CARBONS, "enable"))
+		((struct state *)jd_session_data(mi, s))->enabled = true;
+}
+
 /* -- the module ---------------------------------------------------------------------- */
 
 static void session_free(struct jd_instance *mi, void *data)
@@ -281,6 +290,7 @@ static int start(struct jd_instance *mi)
 	if (r == 0)
 		r = jd_on_iq(mi, JD_TYPE_SET, JD_TO_ACCOUNT, NS_CARBONS, "disable", on_disable);
 	jd_feature(mi, JD_TO_HOST, NS_CARBONS);
+	jd_bind_feature(mi, NS_CARBONS, on_bind);
 	return r;
 }
 

@@ -9,6 +9,7 @@
  * accident; the rest is erased in steps (erase.c).
  */
 #include "core/erase.h"
+#include "core/tokens.h"
 #include "stream/sasl/sasl.h"
 #include "util/clock.h"
 #include "xmpp/jid.h"
@@ -210,8 +211,10 @@ static void derive_done(struct worker_job *job)
 		jd_unit_add(unit, &make_account,
 			    JD_PARAMS(jd_text(jd_host_name(c->host)), jd_text(jd_cstr(c->name)),
 				      jd_int((int64_t)clock_real())));
-	else
+	else {
 		jd_unit_add(unit, &drop_keys, who);
+		tokens_drop_of(unit, jd_host_name(c->host), jd_cstr(c->name));
+	}
 	for (int h = 0; h < CRYPTO_HASH_COUNT; h++) {
 		if (c->hashes & (1u << h))
 			add_keys(unit, c, h);
@@ -285,6 +288,7 @@ static void leave_name(struct change *c)
 	hook_notify_account(JD_HOOK_account_deleting, &ev);
 	jd_unit_key(unit, c->number);
 	jd_unit_add(unit, &drop_keys_of, number);
+	tokens_drop_owner(unit, c->number);
 	jd_unit_add(unit, &bury,
 		    JD_PARAMS(jd_text(domain), jd_text(name), jd_int((int64_t)c->number), now));
 	jd_unit_add(unit, &leave, JD_PARAMS(jd_int((int64_t)c->number), now));

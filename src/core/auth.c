@@ -93,6 +93,15 @@ static struct backoff_who who_asks(const struct auth_ask *ask)
 	return (struct backoff_who){ask->host, ask->name, ask->peer};
 }
 
+void auth_answer_send(struct client *c, struct auth_answer *answer)
+{
+	if (c->closed)
+		auth_answer_free(answer);
+	else if (link_control(c->link, C2S_CTL_AUTH, answer, auth_answer_free) < 0)
+		jd_log(JD_LOG_WARNING, "the answer to a login could not be queued");
+	client_ask_done(c);
+}
+
 static void question_answer(struct question *q)
 {
 	struct client *c = q->client;
@@ -102,12 +111,8 @@ static void question_answer(struct question *q)
 	if (q->counted)
 		backoff_answered(&who);
 	auth_ask_free(q->ask);
-	if (c->closed)
-		auth_answer_free(q->answer);
-	else if (link_control(c->link, C2S_CTL_AUTH, q->answer, auth_answer_free) < 0)
-		jd_log(JD_LOG_WARNING, "the answer to a login could not be queued");
+	auth_answer_send(c, q->answer);
 	mem_free(q);
-	client_ask_done(c);
 }
 
 static void on_time(struct timer *t)
@@ -161,6 +166,12 @@ static char *login_of(struct jd_str host, struct jd_str name)
 	return text;
 }
 
+void auth_note_login(struct client *c, const struct auth_ask *ask)
+{
+	mem_free(c->login);
+	c->login = login_of(ask->host, ask->name);
+}
+
 void auth_revoke(struct jd_host *host, struct jd_str local)
 {
 	cleanup_free char *login = login_of(jd_host_name(host), local);
@@ -209,6 +220,8 @@ static int real_keys(struct question *q, const struct jd_rows *rows)
 	answer->iterations = (unsigned)jd_row_int(rows, 0, 2);
 	answer->salt_len = salt.len;
 	memcpy(answer->salt, salt.p, salt.len);
+	memcpy(answer->proof.salt, salt.p, salt.len);
+	answer->proof.salt_len = salt.len;
 	memcpy(answer->stored_key, stored.p, stored.len);
 	memcpy(answer->server_key, key.p, key.len);
 	return 0;
@@ -331,10 +344,8 @@ void auth_ask(struct client *c, struct auth_ask *ask)
 	bool guess = ask->what == AUTH_KEYS || ask->what == AUTH_PASSWORD;
 	jd_usec delay = guess ? backoff_ask(&who) : 0;
 
-	if (!c->anonymous) {
-		mem_free(c->login);
-		c->login = login_of(ask->host, ask->name);
-	}
+	if (!c->anonymous)
+		auth_note_login(c, ask);
 	q->client = c;
 	q->ask = ask;
 	q->answer = mem_new(struct auth_answer);
@@ -404,6 +415,16 @@ int auth_init(void)
 	if (secret_state == 0)
 		loop_run(server.loop); /* until on_secret() */
 	return secret_state > 0 ? 0 : -JD_EDB;
+}
+
+void auth_secret_mac(const char *purpose, const void *data, size_t n,
+		     uint8_t ret_mac[CRYPTO_MAX_DIGEST])
+{
+	uint8_t key[CRYPTO_MAX_DIGEST];
+
+	crypto_hmac(CRYPTO_SHA256, secret, sizeof(secret), purpose, strlen(purpose), key);
+	crypto_hmac(CRYPTO_SHA256, key, crypto_digest_size(CRYPTO_SHA256), data, n, ret_mac);
+	crypto_wipe(key, sizeof(key));
 }
 
 void auth_fini(void)

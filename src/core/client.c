@@ -5,6 +5,8 @@
  * and every question has been answered, and holds the link for that long.
  */
 #include "core/core.h"
+#include "core/login.h"
+#include "core/tokens.h"
 
 struct client *client_of(struct link *link)
 {
@@ -121,6 +123,14 @@ static void client_element(struct client *c, struct jd_wire *wire)
 		wire_unref(wire); /* the session has been ended; the stream is closing */
 }
 
+static void client_auth(struct client *c, struct auth_ask *ask)
+{
+	if (ask->what == AUTH_TOKEN)
+		token_ask(c, ask);
+	else
+		auth_ask(c, ask);
+}
+
 void client_receive(const struct io_msg *msg, void *arg)
 {
 	(void)arg;
@@ -131,7 +141,7 @@ void client_receive(const struct io_msg *msg, void *arg)
 	case IO_DRAINED:
 		break;
 	case C2S_AUTH:
-		auth_ask(client_of(msg->link), msg->p);
+		client_auth(client_of(msg->link), msg->p);
 		break;
 	case C2S_AUTH_RESULT:
 		auth_result(msg->p);
@@ -139,6 +149,12 @@ void client_receive(const struct io_msg *msg, void *arg)
 		break;
 	case C2S_BIND:
 		client_bind(client_of(msg->link), msg->p);
+		break;
+	case C2S_UPGRADE:
+		login_upgrade(client_of(msg->link), msg->p);
+		break;
+	case C2S_LOGIN:
+		login_complete(client_of(msg->link), msg->p);
 		break;
 	case C2S_ELEMENT:
 		client_element(client_of(msg->link), msg->p);

@@ -82,6 +82,7 @@ void commands_init(void)
 	list_init(&running);
 	list_init(&ending);
 	add_core(commands_core);
+	add_core(commands_tokens);
 	add_core(commands_users);
 }
 

@@ -65,6 +65,8 @@ struct conf {
 		bool allow_plaintext;
 		int64_t scram_iterations;
 		const char **mechanisms;
+		bool tokens;
+		jd_usec token_lifetime;
 		const char **scram_hashes;
 		jd_usec login_deadline;
 		int64_t max_failures;

@@ -186,7 +186,8 @@ struct jd_host {
 	struct list disco;      /* registry.c */
 	struct list disco_nodes;
 	struct list stream_features;
-	unsigned slots; /* slot numbers given out */
+	struct list bind_features; /* registry.c */
+	unsigned slots;            /* slot numbers given out */
 	size_t sessions;
 };
 
@@ -291,8 +292,9 @@ struct jd_session {
 	jd_usec since;
 	uint64_t id; /* never used again while the server runs; for ctl and logs */
 	const char *transport, *mechanism; /* static */
-	char *text;                        /* full JID, peer address */
+	char *text;                        /* full JID, peer address, device */
 	struct jd_str peer;
+	struct jd_str device; /* id of its user agent (XEP-0388); len 0: unknown */
 };
 
 #define SESSION_HOLD_POSTS 64 /* its client is not read beyond this */
@@ -303,6 +305,14 @@ void client_ask_done(struct client *c); /* one of asks has been answered */
 
 /* Makes, binds and announces; the connection gets its answers. */
 void session_bind(struct client *c, const struct bind_ask *ask, struct jd_account *a);
+/*
+ * The two halves of that: a session in its account's list, those that it replaces
+ * ended (NULL: the account has too many); and, when the client has been told, the
+ * news for everybody.
+ */
+struct jd_session *session_admit(struct client *c, const struct bind_ask *ask,
+				 struct jd_account *a);
+void session_announce(struct jd_session *s);
 /* Makes st say that s sent it, as long as both live. */
 void stanza_set_origin(struct jd_stanza *st, struct jd_session *s);
 struct jd_session *session_ref(struct jd_session *s);
@@ -367,6 +377,13 @@ void auth_end(struct client *c);
 /* The account's password or the account itself is another one: streams that asked about it and
  * are not bound yet must log in anew. */
 void auth_revoke(struct jd_host *host, struct jd_str local);
+/* Whom the client asks about, for auth_revoke(). */
+void auth_note_login(struct client *c, const struct auth_ask *ask);
+/* The end of a question: to the client, if it is still there; counts down c->asks. */
+void auth_answer_send(struct client *c, struct auth_answer *answer);
+/* A value that only this installation can compute (SHA-256), the same for ever. */
+void auth_secret_mac(const char *purpose, const void *data, size_t n,
+		     uint8_t ret_mac[CRYPTO_MAX_DIGEST]);
 /* Loads or makes the secret for salts of unknown names; blocks by turning the loop; at start. */
 int auth_init(void) JD_MUST_USE;
 void auth_fini(void);

@@ -30,5 +30,6 @@ struct jd_stmt *const erase_tables[] = {
 	ROW("roster_version"),
 	ROWS("credential", "hash"),
 	ROW("motd_seen"),
+	ROWS("fast_token", "agent, slot"),
 };
 const size_t erase_n_tables = JD_ARRAY_SIZE(erase_tables);

@@ -19,7 +19,8 @@ struct entry {
 	struct jd_str name, ns;
 	const void *ops;
 	jd_attrs_fn attrs; /* of a stream feature; NULL: it has none */
-	char text[];       /* what the strings above point to */
+	jd_bind_fn bind;
+	char text[]; /* what the strings above point to */
 };
 
 /* The strings of a new entry, to be copied behind it. */
@@ -371,6 +372,65 @@ char *host_stream_features(struct jd_host *host)
 	text = jd_strdup(b.p ? buf_str(&b) : JD_STR(""));
 	buf_free(&b);
 	return text;
+}
+
+/* -- Bind 2 ------------------------------------------------------------------------------------ */
+
+struct bind_request {
+	struct jd_instance *mi;
+	const char *ns;
+	jd_bind_fn fn;
+};
+
+static int bind_feature_add(struct jd_host *host, void *arg)
+{
+	const struct bind_request *rq = arg;
+	const struct entry_text texts[] = {TEXT(ns, rq->ns)};
+	struct entry *e = entry_new(rq->mi, texts, JD_ARRAY_SIZE(texts));
+
+	e->bind = rq->fn;
+	list_append(&host->bind_features, &e->node);
+	return 0;
+}
+
+void jd_bind_feature(struct jd_instance *mi, const char *ns, jd_bind_fn fn)
+{
+	struct bind_request rq = {mi, ns, fn};
+
+	JD_ASSERT(!strpbrk(ns, "'\"<>&"));
+	instance_each_host(mi, bind_feature_add, &rq);
+}
+
+char *host_bind_features(struct jd_host *host)
+{
+	struct buf b;
+	char *text;
+
+	buf_init(&b, 64 << 10);
+	for (struct list *n = host->bind_features.next; n != &host->bind_features; n = n->next) {
+		const struct entry *e = container_of(n, struct entry, node);
+
+		if (buf_printf(&b, "<feature var='%s'/>", e->ns.p) < 0)
+			break;
+	}
+	text = jd_strdup(b.p ? buf_str(&b) : JD_STR(""));
+	buf_free(&b);
+	return text;
+}
+
+void bind_features_run(struct jd_session *s, struct jd_el request, struct jd_xml *answer)
+{
+	struct list *features = &s->host->bind_features;
+
+	JD_EL_EACH(el, request)
+	{
+		for (struct list *n = features->next; n != features; n = n->next) {
+			const struct entry *e = container_of(n, struct entry, node);
+
+			if (jd_str_eq(jd_el_ns(el), e->ns) && !e->mi->draining)
+				e->bind(e->mi, s, el, answer);
+		}
+	}
 }
 
 /* -- services for each other ---------------------------------------------------------------------

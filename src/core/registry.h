@@ -28,6 +28,10 @@ int host_start_modules(struct jd_host *host, char *err, size_t err_size) JD_MUST
 void host_stop_modules(struct jd_host *host);
 /* The <features/> content that modules advertise after login. Logic thread; mem_free() it. */
 char *host_stream_features(struct jd_host *host);
+/* The same for what can be asked for in <bind/> (XEP-0386): <feature/>s. */
+char *host_bind_features(struct jd_host *host);
+/* Gives the children of <bind/> to who registered their namespaces. */
+void bind_features_run(struct jd_session *s, struct jd_el request, struct jd_xml *answer);
 
 /* -- what instances register (registry.c) ---------------------------------------------------- */
 

@@ -58,6 +58,7 @@ struct jd_host *host_add(const char *name, const struct conf_host *conf)
 	list_init(&host->disco);
 	list_init(&host->disco_nodes);
 	list_init(&host->stream_features);
+	list_init(&host->bind_features);
 	host_mailbox(host);
 	list_append(&server.hosts, &host->node);
 	hash_insert(&server.host_names, &host->by_name, hash_str(jd_jid_str(host->jid)));

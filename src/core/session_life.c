@@ -61,13 +61,16 @@ static struct jd_session *session_new(struct client *c, const struct bind_ask *a
 	struct jd_session *s = mem_new(struct jd_session);
 	size_t jid_len = jd_jid_str(jid).len;
 
-	s->text = mem_alloc_raw(jid_len + ask->peer.len + 1);
+	s->text = mem_alloc_raw(jid_len + ask->peer.len + ask->device.len + 1);
 	memcpy(s->text, jid.p, jid_len);
 	if (ask->peer.len)
 		memcpy(s->text + jid_len, ask->peer.p, ask->peer.len);
+	if (ask->device.len)
+		memcpy(s->text + jid_len + ask->peer.len, ask->device.p, ask->device.len);
 	s->jid = jid;
 	s->jid.p = s->text;
 	s->peer = (struct jd_str){s->text + jid_len, ask->peer.len};
+	s->device = (struct jd_str){s->text + jid_len + ask->peer.len, ask->device.len};
 	s->account = a;
 	s->host = a->host;
 	s->client = c;
@@ -127,53 +130,50 @@ static void bind_result(struct client *c, const struct bind_ask *ask, const stru
 }
 
 /* The full JID: the resource that was asked for, or a random one. */
-static int bind_jid(const struct bind_ask *ask, const struct jd_account *a, char *out,
-		    struct jd_jid *ret_jid)
+static struct jd_jid bind_jid(const struct bind_ask *ask, const struct jd_account *a,
+			      char out[JD_JID_MAX])
 {
 	struct jd_str bare = jd_jid_str(a->jid);
 	char random[25];
 	struct jd_str resource = ask->resource;
+	struct jd_jid jid = a->jid;
 
 	if (!resource.len) {
 		crypto_random_id(random, 18);
 		resource = jd_cstr(random);
 	}
-	if (resource.len > JD_JID_PART_MAX)
-		return -JD_EINVAL;
+	JD_ASSERT(resource.len <= JD_JID_PART_MAX); /* as prepared */
 	memcpy(out, bare.p, bare.len);
 	out[bare.len] = '/';
 	memcpy(out + bare.len + 1, resource.p, resource.len);
-	*ret_jid = a->jid;
-	ret_jid->p = out;
-	ret_jid->resource_len = (uint16_t)resource.len;
-	return 0;
+	jid.p = out;
+	jid.resource_len = (uint16_t)resource.len;
+	return jid;
 }
 
-void session_bind(struct client *c, const struct bind_ask *ask, struct jd_account *a)
+/* A device has one session: what is left of an earlier one goes before the new one comes. */
+static void end_replaced(struct jd_account *a, struct jd_jid jid, struct jd_str device)
 {
-	char text[JD_JID_MAX];
-	struct jd_session *s;
-	struct jd_jid jid;
+	struct jd_session *s = jd_session_find(a, jd_jid_resource(jid)), *next;
 
-	if (a->state == ACCOUNT_FAILED) {
-		bind_refuse(c, ask, a, JD_INTERNAL_SERVER_ERROR, JD_ERRTYPE_WAIT);
-		return;
-	}
-	if (a->state != ACCOUNT_READY || a->number != ask->owner) { /* deleted since the login */
-		c2s_end(c->link, STREAM_NOT_AUTHORIZED, "The account has been deleted.");
-		return;
-	}
-	if (bind_jid(ask, a, text, &jid) < 0) {
-		bind_refuse(c, ask, a, JD_BAD_REQUEST, JD_ERRTYPE_MODIFY);
-		return;
-	}
-	s = jd_session_find(a, jd_jid_resource(jid));
 	if (s)
 		session_end(s, STREAM_CONFLICT, "Replaced by a new connection.");
-	if (a->n_sessions >= ACCOUNT_MAX_SESSIONS) {
-		bind_refuse(c, ask, a, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT);
-		return;
+	for (s = jd_session_next(a, NULL); s && device.len; s = next) {
+		next = jd_session_next(a, s);
+		if (jd_str_eq(s->device, device))
+			session_end(s, STREAM_CONFLICT, "Replaced by a new connection.");
 	}
+}
+
+struct jd_session *session_admit(struct client *c, const struct bind_ask *ask, struct jd_account *a)
+{
+	char text[JD_JID_MAX];
+	struct jd_jid jid = bind_jid(ask, a, text);
+	struct jd_session *s;
+
+	end_replaced(a, jid, ask->device);
+	if (a->n_sessions >= ACCOUNT_MAX_SESSIONS)
+		return NULL;
 	s = session_new(c, ask, a, jid);
 	c->session = s;
 	a->anonymous |= c->anonymous && c->anonymous == a->number;
@@ -185,10 +185,35 @@ void session_bind(struct client *c, const struct bind_ask *ask, struct jd_accoun
 	a->n_sessions++;
 	s->host->sessions++;
 	server.n_sessions++;
-	bind_result(c, ask, s);
+	return s;
+}
+
+void session_announce(struct jd_session *s)
+{
 	jd_log(JD_LOG_INFO, "session bound", jd_kv_str("jid", jd_jid_str(s->jid)),
 	       jd_kv_cstr("transport", s->transport), jd_kv_str("peer", s->peer));
 	hook_notify_session(JD_HOOK_session_bound, s);
+}
+
+void session_bind(struct client *c, const struct bind_ask *ask, struct jd_account *a)
+{
+	struct jd_session *s;
+
+	if (a->state == ACCOUNT_FAILED) {
+		bind_refuse(c, ask, a, JD_INTERNAL_SERVER_ERROR, JD_ERRTYPE_WAIT);
+		return;
+	}
+	if (a->state != ACCOUNT_READY || a->number != ask->owner) { /* deleted since the login */
+		c2s_end(c->link, STREAM_NOT_AUTHORIZED, "The account has been deleted.");
+		return;
+	}
+	s = session_admit(c, ask, a);
+	if (!s) {
+		bind_refuse(c, ask, a, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT);
+		return;
+	}
+	bind_result(c, ask, s);
+	session_announce(s);
 }
 
 /* -- asked by modules ------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #include "core/conf.h"
 #include "core/erase.h"
 #include "core/start.h"
+#include "core/tokens.h"
 
 #define MAX_JOBS 1024 /* waiting for a worker; then logins get temporary-auth-failure */
 
@@ -117,6 +118,7 @@ static int start_core(void)
 	if (e)
 		return fail(e, "the core did not start");
 	server.scram_iterations = (unsigned)conf->auth.scram_iterations;
+	tokens_configure(conf->auth.token_lifetime);
 	server.scram_hashes = net_hash_bits(conf);
 	for (size_t i = 0; i < conf->n_hosts; i++)
 		host_add(conf->hosts[i].name, &conf->hosts[i]);
@@ -156,11 +158,14 @@ static int start_workers(void)
 
 	server.workers = worker_pool_new(server.loop, (unsigned)conf->workers, MAX_JOBS);
 	e = auth_init();
+	if (!e)
+		tokens_start();
 	return e ? fail(e, "the database does not give or take the server's secret") : 0;
 }
 
 static void stop_workers(void)
 {
+	tokens_fini();
 	worker_pool_free(server.workers);
 	server.workers = NULL;
 }

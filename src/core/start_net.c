@@ -79,6 +79,7 @@ static void settings_release(struct shared *shared)
 	for (size_t i = 0; i < st->s.n_hosts; i++) {
 		mem_free((void *)(uintptr_t)st->hosts[i].name.p);
 		mem_free((void *)(uintptr_t)st->hosts[i].features.p);
+		mem_free((void *)(uintptr_t)st->hosts[i].bind_features.p);
 	}
 	mem_free(st->hosts);
 	mem_free((void *)(uintptr_t)st->s.see_other);
@@ -98,6 +99,7 @@ static void settings_hosts(struct settings *st)
 		st->hosts[i].name = jd_cstr(jd_strdup(jd_cstr(host->name)));
 		st->hosts[i].features = jd_cstr(host_stream_features(host));
 		st->hosts[i].anonymous = host->conf->anonymous;
+		st->hosts[i].bind_features = jd_cstr(host_bind_features(host));
 		i++;
 	}
 	st->s.hosts = st->hosts;
@@ -166,6 +168,8 @@ static struct stream_settings *settings_new(const struct conf *conf)
 	s->body_chars = (size_t)conf->limits.body_chars;
 	s->login_deadline = conf->auth.login_deadline;
 	s->max_auth_failures = (unsigned)conf->auth.max_failures;
+	s->fast = conf->auth.tokens;
+	s->iterations = (unsigned)conf->auth.scram_iterations;
 	settings_pace(s, conf);
 	s->see_other = text_copy(conf->see_other);
 	s->see_other_uri = text_copy(conf->see_other_uri);

@@ -21,3 +21,27 @@ void auth_answer_free(void *answer)
 		crypto_wipe(answer, sizeof(struct auth_answer));
 	mem_free(answer);
 }
+
+void upgrade_ask_free(struct upgrade_ask *ask)
+{
+	if (ask)
+		crypto_wipe(ask, sizeof(*ask));
+	mem_free(ask);
+}
+
+void login_ask_free(struct login_ask *ask)
+{
+	if (!ask)
+		return;
+	wire_unref(ask->request);
+	mem_free(ask);
+}
+
+void login_answer_free(void *answer)
+{
+	struct login_answer *a = answer;
+
+	if (a)
+		crypto_wipe(a->text, a->text_len);
+	mem_free(a);
+}

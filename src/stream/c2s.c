@@ -120,6 +120,12 @@ static void drop_unsent(struct c2s *c)
 	case C2S_AUTH:
 		auth_ask_free(c->unsent);
 		break;
+	case C2S_UPGRADE:
+		upgrade_ask_free(c->unsent);
+		break;
+	case C2S_LOGIN:
+		login_ask_free(c->unsent);
+		break;
 	case C2S_ELEMENT:
 		wire_unref(c->unsent);
 		break;
@@ -176,6 +182,12 @@ void c2s_control(struct c2s *c, struct piece *piece)
 	case C2S_CTL_AUTH:
 		c2s_answered(c, piece->arg);
 		break;
+	case C2S_CTL_UPGRADE:
+		c2s_upgraded(c, piece->arg);
+		break;
+	case C2S_CTL_LOGIN:
+		c2s_logged_in(c, piece->arg);
+		break;
 	case C2S_CTL_BOUND:
 		c2s_bind_answered(c, true);
 		on_bound(c);
@@ -224,6 +236,7 @@ static void take_element(struct c2s *c, struct wire_builder *b)
 		break;
 	case AT_FEATURES:
 	case AT_SASL:
+	case AT_TASK:
 		c2s_negotiate(c, b);
 		break;
 	case AT_BIND:

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Between features and login: STARTTLS (RFC 6120 section 5) and the SASL exchange
- * (section 6).  The mechanisms don't know XML; this file wraps and unwraps their
- * messages, carries questions to logic and its answers back, and counts failures.
+ * Between features and login: STARTTLS (RFC 6120 section 5), and what both ways of
+ * wrapping a SASL exchange share.  The mechanisms don't know XML; c2s_sasl1.c and
+ * c2s_sasl2.c wrap and unwrap their messages; this file carries questions to
+ * logic and its answers back, and counts failures.
  */
 #include "stream/c2s_priv.h"
 #include "util/arena.h"
@@ -25,7 +26,7 @@ static void on_starttls(struct c2s *c)
 /* -- the end of an exchange --------------------------------------------------------------- */
 
 /* Logic counts who failed. Nobody did when there is no name yet, or when we were at fault. */
-static void post_result(struct c2s *c, bool good)
+void auth_post_result(struct c2s *c, bool good)
 {
 	const struct sasl *sasl = c->login->sasl;
 	struct jd_str name = jd_cstr(sasl->name);
@@ -44,20 +45,18 @@ static void post_result(struct c2s *c, bool good)
 	c2s_post(c, C2S_AUTH_RESULT, r);
 }
 
-static void end_exchange(struct c2s *c)
+void exchange_end(struct c2s *c)
 {
 	sasl_free(c->login->sasl);
 	c->login->sasl = NULL;
 }
 
-static void say_failure(struct c2s *c, enum sasl_condition condition)
+static void forget_who(struct login *login)
 {
-	struct say s = {0};
-
-	say_str(&s, "<failure xmlns='" JD_NS_SASL "'><");
-	say_str(&s, sasl_condition_name(condition));
-	say_str(&s, "/></failure>");
-	say_done(c, &s);
+	mem_free(login->name);
+	login->name = NULL;
+	login->owner = 0;
+	login->mechanism = NULL;
 }
 
 /*
@@ -73,19 +72,28 @@ static bool too_many(struct login *login)
 	return ++login->failures >= max && max;
 }
 
-static void fail(struct c2s *c, enum sasl_condition condition)
+static const char *tried_name(const struct login *login)
+{
+	if (login->sasl)
+		return login->sasl->name;
+	return login->name ? login->name : "";
+}
+
+void auth_fail(struct c2s *c, enum sasl_condition condition, const char *text)
 {
 	struct login *login = c->login;
 	bool over = too_many(login);
 
-	jd_log_peer(JD_LOG_INFO, "login failed",
-		    jd_kv_cstr("user", login->sasl ? login->sasl->name : ""),
+	jd_log_peer(JD_LOG_INFO, "login failed", jd_kv_cstr("user", tried_name(login)),
 		    jd_kv_str("host", login->host->name),
 		    jd_kv_cstr("mechanism", login->sasl ? sasl_name(login->sasl->mechanism) : ""),
 		    jd_kv_cstr("reason", sasl_condition_name(condition)),
 		    jd_kv_str("peer", conn_peer(c->conn)));
-	say_failure(c, condition);
-	end_exchange(c);
+	login->profile->failed(c, condition, text);
+	exchange_end(c);
+	forget_who(login);
+	sasl2_free(login->two);
+	login->two = NULL;
 	c->state = AT_FEATURES;
 	login->over = over;
 	if (over && !c->unsent_kind) /* else when logic has been told */
@@ -97,7 +105,7 @@ void c2s_refuse(struct c2s *c)
 	c2s_error(c, STREAM_POLICY_VIOLATION, "Too many failed logins.");
 }
 
-static void succeed(struct c2s *c)
+void auth_established(struct c2s *c)
 {
 	struct login *login = c->login;
 	struct sasl *sasl = login->sasl;
@@ -108,38 +116,18 @@ static void succeed(struct c2s *c)
 	jd_log(JD_LOG_INFO, "logged in", jd_kv_cstr("user", login->name),
 	       jd_kv_str("host", login->host->name), jd_kv_cstr("mechanism", login->mechanism),
 	       jd_kv_cstr("transport", c2s_transport(c)), jd_kv_str("peer", conn_peer(c->conn)));
-	post_result(c, true);
-	end_exchange(c);
-	scan_limits(c->scan, &login->settings->after);
-	if (c->ws)
-		ws_limit(c->ws, login->settings->after.stanza_bytes);
-	c->state = AT_OPENING;
-	c->header_out = false;
-	c2s_barrier(c, THEN_RESTART);
 }
 
-/* -- steps --------------------------------------------------------------------------------------
- */
-
-static void say_step(struct c2s *c, const char *name)
+void auth_raise_limits(struct c2s *c)
 {
-	const struct sasl *sasl = c->login->sasl;
-	struct say s = {0};
+	const struct scan_limits *after = &c->login->settings->after;
 
-	say_str(&s, "<");
-	say_str(&s, name);
-	say_str(&s, " xmlns='" JD_NS_SASL "'");
-	if (sasl->out_len) {
-		say_str(&s, ">");
-		say_base64(&s, sasl->out, sasl->out_len);
-		say_str(&s, "</");
-		say_str(&s, name);
-		say_str(&s, ">");
-	} else {
-		say_str(&s, "/>");
-	}
-	say_done(c, &s);
+	scan_limits(c->scan, after);
+	if (c->ws)
+		ws_limit(c->ws, after->stanza_bytes);
 }
+
+/* -- steps ------------------------------------------------------------------------------------ */
 
 static void on_step(struct c2s *c, enum sasl_step step)
 {
@@ -148,7 +136,7 @@ static void on_step(struct c2s *c, enum sasl_step step)
 
 	switch (step) {
 	case SASL_CHALLENGE:
-		say_step(c, "challenge");
+		c->login->profile->challenge(c);
 		c->state = AT_SASL;
 		break;
 	case SASL_ASK:
@@ -159,32 +147,41 @@ static void on_step(struct c2s *c, enum sasl_step step)
 		c2s_post(c, C2S_AUTH, ask);
 		break;
 	case SASL_SUCCESS:
-		say_step(c, "success");
-		succeed(c);
+		c->login->profile->succeeded(c);
 		break;
 	case SASL_FAILURE:
-		post_result(c, false);
-		fail(c, sasl->condition);
+		auth_post_result(c, false);
+		auth_fail(c, sasl->condition, NULL);
 		break;
 	}
 }
 
 void c2s_answered(struct c2s *c, const struct auth_answer *a)
 {
-	if (c->state != AT_ASKING)
+	if (c->state != AT_ASKING || !c->login->sasl)
 		return;
+	/* First, since what comes of it may stop for another question. */
+	c->stops &= (uint8_t)~STOP_ASK;
 	on_step(c, sasl_answer(c->login->sasl, a));
-	c2s_go(c, STOP_ASK);
+	c2s_go(c, 0);
 }
 
-/* -- messages of the client -----------------------------------------------------------------------
- */
+/* -- messages of the client ------------------------------------------------------------------- */
 
-/*
- * The base64 text of el, decoded into memory that the caller wipes.  "=" stands
- * for a message of no bytes; where one may be absent, no text means that it is.
- */
-static int read_message(struct jd_el el, bool optional, char **ret_p, struct jd_str *ret_message)
+void auth_begin(struct c2s *c, enum sasl_mechanism m, const struct auth_profile *profile)
+{
+	struct login *login = c->login;
+	struct sasl_env env;
+
+	c2s_sasl_env(c, &env);
+	if (login->two && login->two->has_use)
+		env.token = &login->two->use;
+	login->profile = profile;
+	login->sasl = sasl_new(m, &env);
+}
+
+/* The base64 text of el, decoded into memory that the caller wipes. */
+static int read_message(struct jd_el el, bool equals, char **ret_p, size_t *ret_len)
 {
 	struct jd_arena arena;
 	struct jd_str text;
@@ -197,11 +194,11 @@ static int read_message(struct jd_el el, bool optional, char **ret_p, struct jd_
 	arena_init(&arena, NULL, 0);
 	text = jd_el_text(el, &arena);
 	p = mem_alloc(text.len + 1);
-	if (text.len && !jd_str_is(text, "="))
+	if (text.len && !(equals && jd_str_is(text, "=")))
 		r = base64_decode(text, p, text.len, &n);
 	if (r == 0) {
 		*ret_p = p;
-		*ret_message = optional && !text.len ? JD_STR_NULL : (struct jd_str){p, n};
+		*ret_len = n;
 	} else {
 		mem_free(p);
 	}
@@ -209,56 +206,22 @@ static int read_message(struct jd_el el, bool optional, char **ret_p, struct jd_
 	return r;
 }
 
-static void take_message(struct c2s *c, struct jd_el el, bool initial)
+void auth_message(struct c2s *c, struct jd_el el, bool equals)
 {
 	struct jd_str message = JD_STR_NULL;
 	enum sasl_step step;
 	char *p = NULL;
 
-	if (read_message(el, initial, &p, &message) < 0) {
-		fail(c, SASL_INCORRECT_ENCODING);
+	if (jd_el_ok(el) && read_message(el, equals, &p, &message.len) < 0) {
+		auth_fail(c, SASL_INCORRECT_ENCODING, NULL);
 		return;
 	}
+	message.p = p;
 	step = sasl_message(c->login->sasl, message);
-	crypto_wipe(p, message.len);
+	if (p)
+		crypto_wipe(p, message.len);
 	mem_free(p);
 	on_step(c, step);
-}
-
-static void on_auth(struct c2s *c, struct jd_el el)
-{
-	struct login *login = c->login;
-	struct sasl_env env;
-	enum sasl_mechanism m;
-
-	if (c->state != AT_FEATURES) {
-		fail(c, SASL_MALFORMED_REQUEST);
-	} else if (!c2s_may_login(c)) {
-		fail(c, SASL_ENCRYPTION_REQUIRED);
-	} else if (sasl_find(jd_el_attr(el, "mechanism"), &m) < 0 ||
-		   !(c2s_mechanisms(c) & (1u << m))) {
-		fail(c, SASL_INVALID_MECHANISM);
-	} else {
-		c2s_sasl_env(c, &env);
-		login->sasl = sasl_new(m, &env);
-		take_message(c, el, true);
-	}
-}
-
-static void on_sasl(struct c2s *c, struct jd_el el)
-{
-	struct jd_str name = jd_el_name(el);
-
-	if (jd_str_is(name, "auth"))
-		on_auth(c, el);
-	else if (jd_str_is(name, "abort"))
-		fail(c, SASL_ABORTED);
-	else if (!jd_str_is(name, "response"))
-		c2s_error(c, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
-	else if (c->state != AT_SASL)
-		fail(c, SASL_MALFORMED_REQUEST);
-	else
-		take_message(c, el, false);
 }
 
 void c2s_negotiate(struct c2s *c, struct wire_builder *b)
@@ -268,7 +231,9 @@ void c2s_negotiate(struct c2s *c, struct wire_builder *b)
 	if (jd_el_is(el, JD_NS_TLS, "starttls"))
 		on_starttls(c);
 	else if (jd_el_is(el, JD_NS_SASL, NULL))
-		on_sasl(c, el);
+		c2s_sasl1(c, el);
+	else if (jd_el_is(el, JD_NS_SASL2, NULL))
+		c2s_sasl2(c, el);
 	else
 		c2s_error(c, STREAM_NOT_AUTHORIZED, NULL);
 }
@@ -278,7 +243,9 @@ void login_free(struct login *login)
 	if (!login)
 		return;
 	sasl_free(login->sasl);
+	sasl2_free(login->two);
 	mem_free(login->name);
+	mem_free(login->from);
 	shared_unref(&login->settings->shared);
 	mem_free(login);
 }

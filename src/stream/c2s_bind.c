@@ -26,8 +26,9 @@ static struct bind_ask *make_ask(const struct c2s *c, struct jd_str resource, st
 	const struct login *login = c->login;
 	struct jd_str name = jd_cstr(login->name), peer = conn_peer(c->conn);
 	struct jd_str lang = {login->lang, login->lang_len};
+	struct jd_str device = {login->device, login->device_len};
 	struct bind_ask *ask = mem_alloc(sizeof(*ask) + login->host->name.len + name.len +
-					 resource.len + id.len + lang.len + peer.len);
+					 resource.len + id.len + lang.len + peer.len + device.len);
 	char *at = (char *)(ask + 1);
 
 	ask->host = str_place(&at, login->host->name);
@@ -37,6 +38,7 @@ static struct bind_ask *make_ask(const struct c2s *c, struct jd_str resource, st
 	ask->iq_id = str_place(&at, id);
 	ask->lang = str_place(&at, lang);
 	ask->peer = str_place(&at, peer);
+	ask->device = str_place(&at, device);
 	ask->framed = c->ws != NULL;
 	ask->secure = c2s_secure(c);
 	ask->transport = c2s_transport(c);
@@ -100,7 +102,8 @@ static bool belongs_to_login(const struct wire_builder *b)
 	struct jd_str ns = wire_root_ns(b);
 
 	return jd_str_is(ns, JD_NS_STREAM) || jd_str_is(ns, JD_NS_TLS) ||
-	       jd_str_is(ns, JD_NS_SASL) || jd_str_is(ns, JD_NS_FRAMING);
+	       jd_str_is(ns, JD_NS_SASL) || jd_str_is(ns, JD_NS_SASL2) ||
+	       jd_str_is(ns, JD_NS_FRAMING);
 }
 
 static void count_share(struct c2s *c)

@@ -64,7 +64,7 @@ static void find_names(const struct c2s *c, struct sasl_cert *ret_cert)
 /* What the operator allows, as far as this stream's TLS can do it. */
 static unsigned possible(const struct c2s *c)
 {
-	unsigned bits = c->login->settings->mechanisms & ~(1u << SASL_ANONYMOUS);
+	unsigned bits = c->login->settings->mechanisms & ~(SASL_HT_BITS | 1u << SASL_ANONYMOUS);
 	struct sasl_cert cert;
 
 	if (c->login->host->anonymous)

@@ -56,6 +56,18 @@ static int check(const struct c2s *c, const struct scan_open *open, const struct
 	return 1;
 }
 
+/* Who the client says it is (RFC 6120 4.7.1); XEP-0388 wants it to be true in the end. */
+static void set_from(struct login *login, struct jd_str from)
+{
+	char text[JD_JID_MAX];
+	struct jd_jid jid;
+
+	mem_free(login->from);
+	login->from = NULL;
+	if (from.p && jid_prep(from, text, &jid) == 0 && jid.local_len)
+		login->from = jd_strdup(jd_jid_str(jd_jid_bare(jid)));
+}
+
 /* One that is cut would be another language. */
 static void set_lang(struct c2s *c, struct jd_str lang)
 {
@@ -84,6 +96,7 @@ void c2s_open(struct c2s *c, const struct scan_open *open)
 		return;
 	}
 	set_lang(c, open->lang);
+	set_from(login, open->from);
 	c->state = login->name ? AT_BIND : AT_FEATURES;
 	c2s_features(c);
 }

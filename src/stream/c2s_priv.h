@@ -11,6 +11,9 @@
  *                               |
  *                            success -> OPENING ---header---> BIND <--> BINDING -> BOUND
  *
+ * SASL2 needs no second header: <authenticate/> <--> SASL, ASKING, perhaps TASK,
+ * then BINDING, and from there BOUND or BIND.
+ *
  * and from everywhere to CLOSED: our last words are said, nothing is listened to.
  *
  * Stopping.  A barrier or a full ring stops scanner and socket together.  What
@@ -35,8 +38,9 @@ enum c2s_state {
 	AT_TLS,      /* the handshake runs */
 	AT_SASL,     /* a challenge is out */
 	AT_ASKING,   /* logic has been asked for keys, or to check a password */
+	AT_TASK,     /* SASL2: a task is offered, or under way */
 	AT_BIND,     /* logged in; the request to bind must come */
-	AT_BINDING,  /* logic has been asked to bind */
+	AT_BINDING,  /* logic has been asked to bind, or to complete a login by SASL2 */
 	AT_BOUND,    /* a session: everything goes to logic */
 	AT_CLOSED,
 };
@@ -69,19 +73,59 @@ struct stream_thread {
 	struct defer next;
 };
 
+struct c2s;
+
+/* How an exchange is wrapped: SASL as in RFC 6120, or SASL2 (XEP-0388). */
+struct auth_profile {
+	void (*challenge)(struct c2s *c);
+	void (*succeeded)(struct c2s *c);
+	/* text: a sentence, or NULL */
+	void (*failed)(struct c2s *c, enum sasl_condition condition, const char *text);
+};
+extern const struct auth_profile sasl1_profile, sasl2_profile;
+
+#define DEVICE_ID_LEN 36 /* of a UUID */
+
+/* What an <authenticate/> of SASL2 asks for besides the login. */
+struct sasl2 {
+	char device[DEVICE_ID_LEN]; /* id of the user agent */
+	bool has_device;
+	char *software, *device_name;
+	bool wants_bind;
+	char *tag; /* prepared; NULL: none */
+	struct jd_wire *request;
+	struct sasl_token_use use; /* <fast/> */
+	bool has_use;
+	const char *wants_token; /* static: <request-token/> for this mechanism */
+	/* Of the exchange, when it has succeeded. */
+	char *extra; /* what goes with <success/> or the first <continue/> */
+	size_t extra_len;
+	struct login_proof proof;
+	/* Tasks (c2s_tasks.c): bits of enum crypto_hash. */
+	unsigned upgrades; /* still to be done */
+	enum crypto_hash hash;
+	bool salted; /* the salt is out */
+	uint8_t salt[16];
+};
+
 /* What is needed until the session is bound, and freed then. */
 struct login {
-	struct stream_settings *settings; /* the same ones throughout */
-	const struct stream_host *host;   /* of the present header; NULL before it */
-	struct sasl *sasl;                /* the exchange under way */
-	char *name;                       /* prepared local part, once logged in; else NULL */
+	struct stream_settings *settings;   /* the same ones throughout */
+	const struct stream_host *host;     /* of the present header; NULL before it */
+	struct sasl *sasl;                  /* the exchange under way */
+	const struct auth_profile *profile; /* of the exchange */
+	struct sasl2 *two;                  /* while a login by SASL2 is under way */
+	char *from;     /* bare address in the client's header, prepared; NULL: none */
+	bool continued; /* a <continue/> was sent: there is no second try */
+	char *name;     /* prepared local part, once logged in; else NULL */
 	uint64_t owner;
 	const char *mechanism;
 	jd_usec deadline; /* monotonic */
 	unsigned failures, mismatches;
 	bool over; /* too many of them */
-	uint8_t lang_len;
+	uint8_t lang_len, device_len;
 	char lang[64];
+	char device[DEVICE_ID_LEN]; /* id of the user agent that has logged in by SASL2 */
 };
 
 struct c2s {
@@ -210,16 +254,59 @@ void c2s_say_end(struct c2s *c);
 
 extern const struct scan_events c2s_events;
 
-void c2s_open(struct c2s *c, const struct scan_open *open);    /* c2s_open.c */
-void c2s_framing(struct c2s *c, struct wire_builder *b);       /* c2s_ws.c: <open/>, <close/> */
-void c2s_features(struct c2s *c);                              /* features.c */
-void c2s_negotiate(struct c2s *c, struct wire_builder *b);     /* c2s_auth.c */
-void c2s_answered(struct c2s *c, const struct auth_answer *a); /* c2s_auth.c */
-void c2s_bind(struct c2s *c, struct wire_builder *b);          /* c2s_bind.c */
-void c2s_bind_answered(struct c2s *c, bool bound);             /* c2s_bind.c */
-void c2s_pass(struct c2s *c, struct wire_builder *b);          /* c2s_bind.c: a session's element */
-void login_free(struct login *login);                          /* c2s_auth.c */
-void c2s_refuse(struct c2s *c);                                /* c2s_auth.c */
+void c2s_open(struct c2s *c, const struct scan_open *open);       /* c2s_open.c */
+void c2s_framing(struct c2s *c, struct wire_builder *b);          /* c2s_ws.c: <open/>, <close/> */
+void c2s_features(struct c2s *c);                                 /* features.c */
+void c2s_negotiate(struct c2s *c, struct wire_builder *b);        /* c2s_auth.c */
+void c2s_answered(struct c2s *c, const struct auth_answer *a);    /* c2s_auth.c */
+void c2s_upgraded(struct c2s *c, const struct upgrade_answer *a); /* c2s_tasks.c */
+void c2s_logged_in(struct c2s *c, const struct login_answer *a);  /* c2s_bind2.c */
+void c2s_bind(struct c2s *c, struct wire_builder *b);             /* c2s_bind.c */
+void c2s_bind_answered(struct c2s *c, bool bound);                /* c2s_bind.c */
+void c2s_pass(struct c2s *c, struct wire_builder *b); /* c2s_bind.c: a session's element */
+void login_free(struct login *login);                 /* c2s_auth.c */
+void c2s_refuse(struct c2s *c);                       /* c2s_auth.c */
+
+/* -- c2s_auth.c: what both profiles of SASL share ------------------------------------------------
+ */
+
+void c2s_sasl1(struct c2s *c, struct jd_el el); /* c2s_sasl1.c: an element of that namespace */
+void c2s_sasl2(struct c2s *c, struct jd_el el); /* c2s_sasl2.c */
+
+/* Begins an exchange; the first message comes next. */
+void auth_begin(struct c2s *c, enum sasl_mechanism m, const struct auth_profile *profile);
+/* A message: the base64 text of el, "=" standing for no bytes if the profile has that; el none:
+ * the client gave no initial response. */
+void auth_message(struct c2s *c, struct jd_el el, bool equals);
+/* The exchange has succeeded: who it is, is noted. */
+void auth_established(struct c2s *c);
+void exchange_end(struct c2s *c);
+/* The exchange, or what was to come behind it, fails: said, counted, forgotten. */
+void auth_fail(struct c2s *c, enum sasl_condition condition, const char *text);
+/* After a success: what may come is larger now. */
+void auth_raise_limits(struct c2s *c);
+/* Counts at logic. */
+void auth_post_result(struct c2s *c, bool good);
+
+/* -- c2s_tasks.c, c2s_bind2.c: behind a success of SASL2 ------------------------------------------
+ */
+
+/* Hashes that can be upgraded to: bits of enum crypto_hash. */
+unsigned tasks_offered(const struct c2s *c);
+void tasks_say_offered(struct c2s *c, struct say *s);
+/* The bit of a task by its name; 0: unknown, or not offered. */
+unsigned tasks_find(const struct c2s *c, struct jd_str name);
+/* Begins with the first task that is asked for, or goes on at once. */
+void tasks_begin(struct c2s *c);
+void tasks_element(struct c2s *c, struct jd_el el);
+/* Asks logic to do the rest. */
+void bind2_complete(struct c2s *c);
+void sasl2_free(struct sasl2 *two); /* c2s_sasl2.c */
+
+/* Those that take tokens on this stream (c2s_sasl2.c). */
+unsigned c2s_token_mechanisms(const struct c2s *c);
+/* <authentication/> (features2.c). */
+void say_authentication(struct c2s *c, struct say *s);
 
 /* error.c */
 enum stream_condition stream_condition_of(enum scan_error e);

@@ -23,7 +23,7 @@ void say_mechanism_names(struct say *s, unsigned bits)
 		SASL_ANONYMOUS,
 	};
 
-	_Static_assert(JD_ARRAY_SIZE(order) == SASL_MECHANISM_COUNT, "all mechanisms have a place");
+	_Static_assert(JD_ARRAY_SIZE(order) == SASL_HT_NONE, "all mechanisms have a place");
 	for (size_t i = 0; i < JD_ARRAY_SIZE(order); i++) {
 		if (!(bits & (1u << order[i])))
 			continue;
@@ -60,7 +60,6 @@ static void say_mechanisms(struct c2s *c, struct say *s)
 	say_str(s, "<mechanisms xmlns='" JD_NS_SASL "'>");
 	say_mechanism_names(s, c2s_mechanisms(c));
 	say_str(s, "</mechanisms>");
-	say_bindings(c, s);
 }
 
 /* XEP-0478. idle: 0 says nothing of it. */
@@ -83,8 +82,11 @@ static void say_before(struct c2s *c, struct say *s)
 
 	if (!c->ws && conn_can_tls(c->conn))
 		say_starttls(s, !settings->allow_plaintext);
-	if (c2s_may_login(c))
+	if (c2s_may_login(c)) {
 		say_mechanisms(c, s);
+		say_authentication(c, s);
+		say_bindings(c, s);
+	}
 	say_limits(s, &settings->before, settings->login_deadline);
 }
 
@@ -93,8 +95,9 @@ static void say_after(struct c2s *c, struct say *s)
 	const struct login *login = c->login;
 	const struct stream_settings *settings = login->settings;
 
-	say_str(s, "<bind xmlns='" JD_NS_BIND "'/>"
-		   "<session xmlns='" JD_NS_SESSION "'><optional/></session>");
+	if (c->state == AT_BIND)
+		say_str(s, "<bind xmlns='" JD_NS_BIND "'/>"
+			   "<session xmlns='" JD_NS_SESSION "'><optional/></session>");
 	say_bytes(s, login->host->features.p, login->host->features.len);
 	/* When we ask whether anybody is there; without asking, when we are sure of it. */
 	say_limits(s, &settings->after,
@@ -107,7 +110,7 @@ void c2s_features(struct c2s *c)
 
 	say_str(&s,
 		c->ws ? "<stream:features xmlns:stream='" JD_NS_STREAM "'>" : "<stream:features>");
-	if (c->state == AT_BIND)
+	if (c->state == AT_BIND || c->state == AT_BOUND)
 		say_after(c, &s);
 	else
 		say_before(c, &s);

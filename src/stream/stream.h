@@ -30,6 +30,8 @@ enum stream_msg {
 	C2S_AUTH = IO_USER, /* p: struct auth_ask */
 	C2S_AUTH_RESULT,    /* p: struct auth_result: what came of it, for counting and delays */
 	C2S_BIND,           /* p: struct bind_ask */
+	C2S_UPGRADE,        /* p: struct upgrade_ask */
+	C2S_LOGIN,          /* p: struct login_ask */
 	C2S_ELEMENT,        /* p: struct jd_wire; a stanza, or meta.flags has WIRE_NO_STANZA */
 	C2S_IDLE,           /* nothing has come for a while: ask whether it is there */
 	/* n: enum stream_end. The stream of a session, or of one being bound, has ended, by
@@ -47,14 +49,22 @@ struct auth_ask {
 	enum {
 		AUTH_KEYS,
 		AUTH_PASSWORD,
+		AUTH_TOKEN,
 		AUTH_EXISTS,    /* whose name has been proved already */
 		AUTH_ANONYMOUS, /* no name is given: one is made */
 	} what;
-	enum crypto_hash hash;  /* AUTH_KEYS: which SCRAM hash */
-	struct jd_str host;     /* prepared */
-	struct jd_str name;     /* prepared local part */
-	struct jd_str password; /* AUTH_PASSWORD; prepared; wiped by auth_ask_free() */
+	enum crypto_hash hash; /* AUTH_KEYS: which SCRAM hash */
+	struct jd_str host;    /* prepared */
+	struct jd_str name;    /* prepared local part */
+	/* AUTH_PASSWORD: prepared; AUTH_TOKEN: what proves the token; wiped by auth_ask_free() */
+	struct jd_str password;
 	struct jd_str peer;
+	/* AUTH_TOKEN (XEP-0484) */
+	struct jd_str device;  /* id of the user agent */
+	struct jd_str binding; /* data of the channel binding; len 0: a mechanism without one */
+	const char *mechanism; /* static */
+	int64_t count;         /* -1: none was given */
+	bool invalidate;       /* this is the token's last use */
 };
 void auth_ask_free(struct auth_ask *ask);
 
@@ -64,6 +74,38 @@ struct auth_result {
 	const char *mechanism; /* static */
 };
 
+#define AUTH_SALT_MAX 64
+#define TOKEN_NONCE   16
+
+/*
+ * What the credentials of a login were, from logic's answer back to it, so that
+ * what is asked for in the name of this login is refused when they have been
+ * changed meanwhile.
+ */
+struct login_proof {
+	size_t salt_len; /* 0: it was neither a password nor a token */
+	uint8_t salt[AUTH_SALT_MAX];
+	bool token;      /* it was a token, ... */
+	bool token_gone; /* ... which is valid no more, as was wanted; */
+	bool token_old;  /* ... which is to be replaced */
+	uint8_t nonce[TOKEN_NONCE];
+};
+
+/* XEP-0480: which keys an account lacks, or one more set of keys for it. */
+struct upgrade_ask {
+	uint64_t owner;
+	struct login_proof proof;
+	bool keys; /* what follows is there */
+	enum crypto_hash hash;
+	size_t salt_len;
+	uint8_t salt[AUTH_SALT_MAX];
+	unsigned iterations;
+	uint8_t stored_key[CRYPTO_MAX_DIGEST];
+	uint8_t server_key[CRYPTO_MAX_DIGEST];
+};
+
+void upgrade_ask_free(struct upgrade_ask *ask); /* wipes */
+
 struct bind_ask {
 	struct jd_str host, name;
 	uint64_t owner;         /* the account's number, from the auth_answer */
@@ -71,11 +113,29 @@ struct bind_ask {
 	struct jd_str iq_id;
 	struct jd_str lang; /* of the stream; len 0: none */
 	struct jd_str peer;
-	bool framed; /* WebSocket: stanzas carry their xmlns */
+	struct jd_str device; /* id of the user agent (XEP-0388); len 0: unknown */
+	bool framed;          /* WebSocket: stanzas carry their xmlns */
 	bool secure;
 	const char *transport; /* static: "tcp", "tls", "ws", "wss" */
 	const char *mechanism; /* static */
 };
+
+/*
+ * A login by SASL2 that has proved who it is: what was to be done at once is
+ * done, and C2S_CTL_LOGIN says what came of it.  request is <authenticate/>
+ * without the messages of SASL; the ask holds a reference.
+ */
+struct login_ask {
+	struct bind_ask bind; /* first; without resource and iq_id */
+	struct jd_wire *request;
+	bool wants_bind;           /* there is a <bind/> of Bind 2 ... */
+	struct jd_str tag;         /* ... with this prepared <tag/>; len 0: none */
+	const char *wants_token;   /* static: for this mechanism; NULL: no token */
+	struct jd_str software;    /* as the user agent calls itself; len 0: not at all */
+	struct jd_str device_name; /* what it runs on */
+	struct login_proof proof;
+};
+void login_ask_free(struct login_ask *ask);
 
 /* -- outward: piece.op of control pieces --------------------------------------------- */
 
@@ -86,9 +146,9 @@ enum stream_control {
 	C2S_CTL_ERROR,    /* arg: struct stream_error; say it and close */
 	C2S_CTL_HOLD,     /* read no more from this client (its mailbox is full) ... */
 	C2S_CTL_GO,       /* ... until this */
+	C2S_CTL_UPGRADE,  /* arg: struct upgrade_answer */
+	C2S_CTL_LOGIN,    /* arg: struct login_answer */
 };
-
-#define AUTH_SALT_MAX 64
 
 struct auth_answer {
 	enum {
@@ -96,6 +156,7 @@ struct auth_answer {
 				   PASSWORD: it is right; EXISTS: there is such an account */
 		AUTH_REFUSED,   /* PASSWORD: wrong, or no such account */
 		AUTH_TEMPORARY, /* the database does not answer: temporary-auth-failure */
+		AUTH_EXPIRED,   /* TOKEN: it was the right one once: credentials-expired */
 	} status;
 	char name[32];  /* ANONYMOUS */
 	uint64_t owner; /* 0: nobody; SCRAM then fails at its end */
@@ -103,9 +164,26 @@ struct auth_answer {
 	size_t salt_len;
 	uint8_t salt[AUTH_SALT_MAX];
 	uint8_t stored_key[CRYPTO_MAX_DIGEST];
-	uint8_t server_key[CRYPTO_MAX_DIGEST];
+	uint8_t server_key[CRYPTO_MAX_DIGEST]; /* TOKEN: what proves it to the client */
+	struct login_proof proof;
 };
 void auth_answer_free(void *answer); /* wipes */
+
+struct upgrade_answer {
+	bool failed;
+	unsigned lacks; /* bits of enum crypto_hash */
+};
+
+struct login_answer {
+	enum {
+		LOGIN_BOUND,  /* a session; text is what <success/> says of all that was done */
+		LOGIN_DONE,   /* no session was wanted; text as above */
+		LOGIN_FAILED, /* temporary-auth-failure; text is a sentence, or empty */
+	} status;
+	size_t text_len;
+	char text[];
+};
+void login_answer_free(void *answer); /* wipes */
 
 struct stream_error {
 	enum stream_condition condition;
@@ -119,6 +197,7 @@ struct stream_host {
 	struct jd_str
 		features; /* canonical XML of what modules advertise after login (rosterver...) */
 	bool anonymous;   /* ANONYMOUS is offered */
+	struct jd_str bind_features; /* the same for what Bind 2 can do: <feature/>s */
 };
 
 /* A second; 0: no bound. */
@@ -132,6 +211,8 @@ struct stream_settings {
 	size_t n_hosts;
 	bool allow_plaintext; /* login without TLS */
 	unsigned mechanisms;  /* bits of enum sasl_mechanism that the operator allows */
+	bool fast;            /* tokens (XEP-0484) are given out and taken */
+	unsigned iterations;  /* of new SCRAM keys */
 	struct scan_limits before, after;
 	size_t body_chars;
 	jd_usec login_deadline; /* absolute, from accept to bind; default 30 s */

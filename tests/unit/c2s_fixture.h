@@ -48,7 +48,20 @@
 	"<mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism>"
 #define MECHANISMS                                                                                 \
 	"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" MECHANISMS_INSIDE "</mechanisms>"
-#define FEATURES_BEFORE "<stream:features>" MECHANISMS LIMITS_BEFORE "</stream:features>"
+#define BIND2_OFFERED                                                                              \
+	"<bind xmlns='urn:xmpp:bind:0'><inline><feature "                                          \
+	"var='urn:xmpp:carbons:2'/></inline></bind>"
+#define FAST_OFFERED(mechanisms) "<fast xmlns='urn:xmpp:fast:0'>" mechanisms "</fast>"
+#define UPGRADE_OFFERED(hash)                                                                      \
+	"<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-" hash "</upgrade>"
+#define UPGRADES_OFFERED UPGRADE_OFFERED("1") UPGRADE_OFFERED("256") UPGRADE_OFFERED("512")
+#define AUTHENTICATION_WITH(mechanisms, tokens, upgrades)                                          \
+	"<authentication xmlns='urn:xmpp:sasl:2'>" mechanisms "<inline>" BIND2_OFFERED             \
+	FAST_OFFERED(tokens) "</inline>" upgrades "</authentication>"
+#define AUTHENTICATION(mechanisms, tokens) AUTHENTICATION_WITH(mechanisms, tokens, UPGRADES_OFFERED)
+#define TOKEN_NONE                         "<mechanism>HT-SHA-256-NONE</mechanism>"
+#define OFFER                              MECHANISMS AUTHENTICATION(MECHANISMS_INSIDE, TOKEN_NONE) LIMITS_BEFORE
+#define FEATURES_BEFORE                    "<stream:features>" OFFER "</stream:features>"
 #define FEATURES_INSIDE                                                                            \
 	"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"                                         \
 	"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>"               \
@@ -229,8 +242,9 @@ static inline void world_receive(const struct io_msg *msg, void *arg)
 /* -- the world --------------------------------------------------------------------------- */
 
 static const struct stream_host world_hosts[] = {
-	{JD_STR("localhost"), JD_STR("<ver xmlns='urn:xmpp:features:rosterver'/>")},
-	{JD_STR("example.test"), JD_STR("")},
+	{JD_STR("localhost"), JD_STR("<ver xmlns='urn:xmpp:features:rosterver'/>"),
+	 JD_STR("<feature var='urn:xmpp:carbons:2'/>")},
+	{JD_STR("example.test"), JD_STR(""), JD_STR("")},
 };
 
 static inline void settings_released(struct shared *shared)
@@ -259,6 +273,8 @@ static inline void world_start_ring(struct world *w, size_t ring_size)
 		.before = scan_limits_before,
 		.after = scan_limits_after,
 		.body_chars = 99999,
+		.fast = true,
+		.iterations = 4096,
 		.login_deadline = 30 * JD_USEC_PER_SEC,
 		.idle_ping = 300 * JD_USEC_PER_SEC,
 		.idle_timeout = 600 * JD_USEC_PER_SEC,

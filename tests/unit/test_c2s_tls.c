@@ -16,15 +16,21 @@
 #define REQUIRED                                                                                   \
 	"<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/>"           \
 	"</starttls>" LIMITS_BEFORE "</stream:features>"
-#define OFFERED "<stream:features>" STARTTLS MECHANISMS LIMITS_BEFORE "</stream:features>"
+#define OFFERED "<stream:features>" STARTTLS OFFER "</stream:features>"
 
-#define FEATURES_SECURE                                                                            \
-	"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"                   \
+#define MECHANISMS_SECURE                                                                          \
 	"<mechanism>SCRAM-SHA-512-PLUS</mechanism><mechanism>SCRAM-SHA-256-PLUS</mechanism>"       \
-	"<mechanism>SCRAM-SHA-1-PLUS</mechanism>" MECHANISMS_INSIDE "</mechanisms>"                \
-	"<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>"                                        \
-	"<channel-binding type='tls-exporter'/><channel-binding type='tls-server-end-point'/>"     \
-	"</sasl-channel-binding>" LIMITS_BEFORE "</stream:features>"
+	"<mechanism>SCRAM-SHA-1-PLUS</mechanism>" MECHANISMS_INSIDE
+#define TOKENS_SECURE                                                                              \
+	"<mechanism>HT-SHA-256-EXPR</mechanism><mechanism>HT-SHA-256-ENDP</mechanism>" TOKEN_NONE
+#define FEATURES_SECURE                                                                            \
+	"<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" MECHANISMS_SECURE \
+	"</mechanisms>" AUTHENTICATION(                                                            \
+		MECHANISMS_SECURE,                                                                 \
+		TOKENS_SECURE) "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>"                 \
+			       "<channel-binding type='tls-exporter'/><channel-binding "           \
+			       "type='tls-server-end-point'/>"                                     \
+			       "</sasl-channel-binding>" LIMITS_BEFORE "</stream:features>"
 
 static char dir[] = "jackdaw-c2s-XXXXXX";
 static char cert_file[64], key_file[64];

@@ -142,7 +142,7 @@ static void ws_close_answer(struct client *cl)
 static void ws_login(struct client *cl)
 {
 	ws_send(cl, OPEN_IN);
-	ws_expect(cl, OPEN_OUT "|" WS_FEATURES(MECHANISMS LIMITS_BEFORE) "|");
+	ws_expect(cl, OPEN_OUT "|" WS_FEATURES(OFFER) "|");
 	ws_send(cl, AUTH("PLAIN", PLAIN_GOOD));
 	ws_expect(cl, SASL_EMPTY("success") "|");
 	ws_send(cl, OPEN_IN);
@@ -196,10 +196,9 @@ static void test_pipelined(void **state)
 	for (size_t i = 0; i < JD_ARRAY_SIZE(frames); i++)
 		n += put_frame(out + n, WS_OP_TEXT, frames[i], strlen(frames[i]));
 	client_send_n(&cl, out, n);
-	ws_expect(&cl,
-		  OPEN_OUT "|" WS_FEATURES(MECHANISMS LIMITS_BEFORE) "|" SASL_EMPTY(
-			  "success") "|" OPEN_OUT
-				     "|" WS_FEATURES(FEATURES_INSIDE) "|<bound/>|" CLOSE "|1000|");
+	ws_expect(&cl, OPEN_OUT
+		  "|" WS_FEATURES(OFFER) "|" SASL_EMPTY("success") "|" OPEN_OUT "|" WS_FEATURES(
+			  FEATURES_INSIDE) "|<bound/>|" CLOSE "|1000|");
 	ws_close_answer(&cl);
 	world_told(&w, "AUTH PASSWORD user@localhost;GOOD user PLAIN;BIND user@localhost/ 7 id=b1 "
 		       "lang= ws framed PLAIN;STANZA <presence/>;STANZA <presence/>;END;CLOSED;");

@@ -163,8 +163,9 @@ static void test_mechanisms_allowed(void **state)
 	client_send(&cl, HEADER_IN);
 	client_expect(&cl, HEADER_OUT
 		      "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
-		      "<mechanism>SCRAM-SHA-1</mechanism></mechanisms>" LIMITS_BEFORE
-		      "</stream:features>");
+		      "<mechanism>SCRAM-SHA-1</mechanism></mechanisms>" AUTHENTICATION_WITH(
+			      "<mechanism>SCRAM-SHA-1</mechanism>", TOKEN_NONE,
+			      UPGRADE_OFFERED("1")) LIMITS_BEFORE "</stream:features>");
 	client_send(&cl, AUTH("PLAIN", PLAIN_GOOD));
 	client_expect(&cl, SASL_FAILED("invalid-mechanism"));
 	client_cut(&cl);
@@ -195,8 +196,9 @@ static void test_reload(void **state)
 	client_send(&young, HEADER_IN);
 	client_expect(&young, HEADER_OUT
 		      "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
-		      "<mechanism>SCRAM-SHA-256</mechanism></mechanisms>" LIMITS_BEFORE
-		      "</stream:features>");
+		      "<mechanism>SCRAM-SHA-256</mechanism></mechanisms>" AUTHENTICATION_WITH(
+			      "<mechanism>SCRAM-SHA-256</mechanism>", TOKEN_NONE,
+			      UPGRADE_OFFERED("256")) LIMITS_BEFORE "</stream:features>");
 	client_send(&old, AUTH("PLAIN", PLAIN_GOOD));
 	client_expect(&old, SASL_EMPTY("success"));
 	client_cut(&old);

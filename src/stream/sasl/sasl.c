@@ -22,6 +22,9 @@ static const struct {
 	[SASL_SCRAM_SHA_512_PLUS] = {"SCRAM-SHA-512-PLUS", &sasl_scram},
 	[SASL_EXTERNAL] = {"EXTERNAL", &sasl_external},
 	[SASL_ANONYMOUS] = {"ANONYMOUS", &sasl_anonymous},
+	[SASL_HT_NONE] = {"HT-SHA-256-NONE", &sasl_ht},
+	[SASL_HT_ENDP] = {"HT-SHA-256-ENDP", &sasl_ht},
+	[SASL_HT_EXPR] = {"HT-SHA-256-EXPR", &sasl_ht},
 };
 
 static const char *const conditions[] = {
@@ -120,6 +123,7 @@ enum sasl_step sasl_answer(struct sasl *s, const struct auth_answer *answer)
 {
 	if (answer->status == AUTH_TEMPORARY)
 		return sasl_fail(s, SASL_TEMPORARY_AUTH_FAILURE);
+	s->proof = answer->proof;
 	return mechanisms[s->mechanism].impl->answer(s, answer);
 }
 

@@ -18,6 +18,9 @@ enum sasl_mechanism {
 	SASL_SCRAM_SHA_512_PLUS,
 	SASL_EXTERNAL,
 	SASL_ANONYMOUS,
+	SASL_HT_NONE, /* HT-SHA-256-*: for tokens (XEP-0484) only */
+	SASL_HT_ENDP,
+	SASL_HT_EXPR,
 	SASL_MECHANISM_COUNT,
 };
 
@@ -25,6 +28,8 @@ enum sasl_mechanism {
 #define SASL_PLUS_BITS                                                                             \
 	(1u << SASL_SCRAM_SHA_1_PLUS | 1u << SASL_SCRAM_SHA_256_PLUS |                             \
 	 1u << SASL_SCRAM_SHA_512_PLUS)
+/* Those that are no part of the lists of mechanisms. */
+#define SASL_HT_BITS (1u << SASL_HT_NONE | 1u << SASL_HT_ENDP | 1u << SASL_HT_EXPR)
 
 /* RFC 6120 section 6.5. */
 enum sasl_condition {
@@ -65,6 +70,13 @@ struct sasl_cert {
 	char names[SASL_CERT_NAMES][1024]; /* terminated */
 };
 
+/* What a client says of the token it is about to use (XEP-0484). */
+struct sasl_token_use {
+	struct jd_str device; /* id of the user agent */
+	int64_t count;        /* -1: none given */
+	bool invalidate;
+};
+
 /* What an exchange knows of the stream around it. */
 struct sasl_env {
 	struct jd_str host; /* the stream's, prepared; alive as long as the exchange */
@@ -72,6 +84,7 @@ struct sasl_env {
 	struct sasl_bindings bindings;
 	struct sasl_cert cert;
 	unsigned offered; /* bits of enum sasl_mechanism: the list that the client was shown */
+	const struct sasl_token_use *token; /* alive as long as the exchange; NULL: no token */
 };
 
 enum sasl_step {
@@ -90,6 +103,7 @@ struct sasl {
 	struct auth_ask *ask; /* SASL_ASK: ownership goes to the caller */
 	char name[1024];      /* prepared local part, terminated */
 	uint64_t owner;
+	struct login_proof proof;
 	char *out; /* raw bytes, to be base64-encoded by the caller */
 	size_t out_len;
 	size_t out_cap;
@@ -117,6 +131,8 @@ struct scram_keys {
 	uint8_t stored[CRYPTO_MAX_DIGEST];
 	uint8_t server[CRYPTO_MAX_DIGEST];
 };
+/* Of the salted password. */
+void scram_keys_of(enum crypto_hash hash, const uint8_t *salted, struct scram_keys *ret_keys);
 /* Costly (PBKDF2): a worker's job. */
 void scram_derive(enum crypto_hash hash, struct jd_str password, const void *salt, size_t salt_len,
 		  unsigned iterations, struct scram_keys *ret_keys);

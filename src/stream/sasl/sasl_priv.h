@@ -19,6 +19,7 @@ extern const struct sasl_impl sasl_plain;
 extern const struct sasl_impl sasl_scram;
 extern const struct sasl_impl sasl_external;
 extern const struct sasl_impl sasl_anonymous;
+extern const struct sasl_impl sasl_ht;
 
 enum sasl_step sasl_fail(struct sasl *s, enum sasl_condition condition);
 /* Replaces out by a copy of data. */
