@@ -14,7 +14,7 @@
 
 /* Bounds of an answer that is believed. */
 #define CAPS_MAX_PARTS 1024  /* identities, features, fields and values, each */
-#define CAPS_MAX_BYTES 65536 /* of the text */
+#define CAPS_MAX_BYTES 16384 /* of the text */
 
 /* What the text is made of, collected in any order; strings are borrowed. */
 struct caps_field {
