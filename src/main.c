@@ -11,18 +11,23 @@
 
 static const char usage[] =
 	"usage: jackdaw [-c FILE] [--check]\n"
+	"       jackdaw [-c FILE] --copy-database FILE\n"
 	"\n"
 	"An XMPP server. It runs in the foreground and writes its log to standard error;\n"
 	"SIGTERM stops it, SIGHUP makes it read certificates and log settings again.\n"
 	"\n"
 	"  -c, --config FILE   the configuration (default: " JD_CONF_DIR "/jackdaw.conf)\n"
 	"      --check         say what is wrong with the configuration, and start nothing\n"
+	"      --copy-database FILE\n"
+	"                      copy all data into the empty database of another configuration,\n"
+	"                      and start nothing\n"
 	"      --version       the version\n"
 	"      --help          this text\n";
 
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"check", no_argument, NULL, 'k'},
+	{"copy-database", required_argument, NULL, 'd'},
 	{"version", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
@@ -48,6 +53,7 @@ static int check(const char *file)
 int main(int argc, char **argv)
 {
 	const char *file = JD_CONF_DIR "/jackdaw.conf";
+	const char *copy_to = NULL;
 	bool only_check = false;
 	int c;
 
@@ -58,6 +64,9 @@ int main(int argc, char **argv)
 			break;
 		case 'k':
 			only_check = true;
+			break;
+		case 'd':
+			copy_to = optarg;
 			break;
 		case 'v':
 			puts("jackdaw " JD_VERSION);
@@ -74,5 +83,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "jackdaw: what is '%s'? --help lists the options\n", argv[optind]);
 		return 2;
 	}
+	if (copy_to)
+		return server_copy_database(file, copy_to) < 0;
 	return only_check ? check(file) : serve(file);
 }

@@ -92,10 +92,10 @@ def own_server(request, tmp_path_factory):
     """A function that starts a server for this test alone."""
     servers = []
 
-    def make(**options):
+    def make(start=True, **options):
         server = Server(tmp_path_factory.mktemp("own"), **options)
         servers.append(server)
-        return server.start()
+        return server.start() if start else server
     yield make
     for server in servers:
         server.stop()

@@ -84,6 +84,7 @@ void commands_init(void)
 	add_core(commands_core);
 	add_core(commands_tokens);
 	add_core(commands_users);
+	add_core(commands_db);
 }
 
 /* -- the life of a running command ---------------------------------------------------------- */

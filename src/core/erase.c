@@ -14,6 +14,7 @@
  * What fails is tried again a little later: the database may be away.
  */
 #include "core/erase.h"
+#include "core/tables.h"
 
 #define AGAIN_AFTER JD_USEC_PER_SEC
 
@@ -110,14 +111,17 @@ static int erase_rows(struct jd_erasure *e)
 {
 	struct jd_unit *unit = jd_unit_new();
 	struct jd_param p;
-	bool last = e->table == erase_n_tables;
+	bool last;
 
+	while (e->table < n_tables && !tables[e->table].erase)
+		e->table++;
+	last = e->table == n_tables;
 	jd_unit_key(unit, e->owner);
 	if (last) {
 		jd_unit_add(unit, &drop_leaving, number(e, &p));
 		jd_unit_add(unit, &drop_account, number(e, &p));
 	} else {
-		jd_unit_add(unit, erase_tables[e->table], number(e, &p));
+		jd_unit_add(unit, tables[e->table].erase, number(e, &p));
 	}
 	return jd_unit_submit(unit, &e->pending, last ? on_gone : on_erased, e);
 }

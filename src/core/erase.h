@@ -6,11 +6,6 @@
 
 #include "core/core.h"
 
-/* What is erased when an account goes: at most ERASE_ROWS rows of one table, of owner $1. */
-#define ERASE_ROWS "500"
-extern struct jd_stmt *const erase_tables[];
-extern const size_t erase_n_tables;
-
 /*
  * The name has been taken from the account and account_leaving has its row: erases
  * what is left of it, in steps.  done(arg, 0) when nothing is left; -JD_ECLOSED when the

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/conf.h"
+#include "core/db_copy.h"
 #include "core/erase.h"
 #include "core/start.h"
 #include "core/tokens.h"
@@ -131,6 +132,13 @@ static void stop_core(void)
 	core_fini();
 }
 
+static void stop_db(void)
+{
+	db_close(server.db);
+	db_use(NULL);
+	server.db = NULL;
+}
+
 static int start_db(void)
 {
 	struct db_settings s;
@@ -142,14 +150,13 @@ static int start_db(void)
 	if (e)
 		return fail(e, error.text);
 	db_use(server.db);
-	return 0;
-}
-
-static void stop_db(void)
-{
-	db_close(server.db);
-	db_use(NULL);
-	server.db = NULL;
+	e = db_copy_unfinished(server.loop);
+	if (!e)
+		return 0;
+	stop_db();
+	return fail(e, e == -JD_EEXIST ? "a copy into this database was broken off: make it again "
+					 "(jackdaw --copy-database), it goes on"
+				       : "the database does not answer");
 }
 
 static int start_workers(void)
@@ -323,6 +330,36 @@ void server_reload(void)
 	}
 	reload_from(fresh);
 	conf_free(fresh);
+}
+
+static int copy_settings(const char *file, struct conf **ret_conf, struct db_settings *ret_settings)
+{
+	int e = conf_load(file, conf_open_module, tell, NULL, ret_conf);
+
+	if (!e)
+		conf_db_settings(*ret_conf, ret_settings);
+	return e;
+}
+
+int server_copy_database(const char *from_file, const char *to_file)
+{
+	struct db_settings from, to;
+	struct conf *from_conf = NULL, *to_conf = NULL;
+	struct db_error error;
+	int e = copy_settings(from_file, &from_conf, &from);
+
+	role_take(ROLE_LOGIC);
+	if (!e)
+		e = copy_settings(to_file, &to_conf, &to);
+	if (!e) {
+		e = db_copy(&from, &to, &error);
+		if (e)
+			fprintf(stderr, "jackdaw: %s\n", error.text);
+	}
+	conf_free(to_conf);
+	conf_free(from_conf);
+	modules_close_all();
+	return e;
 }
 
 int server_check(const char *file)

@@ -17,6 +17,9 @@ void server_run(void);
 void server_stop(void);
 /* Reads the configuration and the certificates, says what is wrong, starts nothing. */
 int server_check(const char *conf_file) JD_MUST_USE;
+/* Copies the database of one configuration into that of another (db_copy.h); no server of
+ * either may run. */
+int server_copy_database(const char *from_file, const char *to_file) JD_MUST_USE;
 
 /* Logic thread, from any callback: server_run() returns soon. */
 void server_ask_stop(void);

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ctl/offline.h"
 #include "ctl/request.h"
 #include "ctl/secret.h"
 #include "util/crypto.h"
@@ -27,7 +28,8 @@ static const char usage[] =
 	"\n"
 	"Gives a command to a running Jackdaw. 'jackdawctl help' lists the commands,\n"
 	"'jackdawctl help COMMAND' explains one. Passwords are asked for, or read from\n"
-	"a line of standard input.\n"
+	"a line of standard input. 'jackdawctl db copy FROM.conf TO.conf' needs no server:\n"
+	"it moves all data to another database.\n"
 	"\n"
 	"  -s, --socket SOCKET   the server's control socket (default: $JACKDAW_SOCKET, or\n"
 	"                        " JD_RUN_DIR "/jackdaw.sock)\n"
@@ -235,6 +237,9 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
+	code = offline_run(argv + optind, argc - optind);
+	if (code >= 0)
+		return code;
 	if (!set_words(&t, argv + optind, argc - optind)) {
 		fputs("jackdawctl: there are too many arguments\n", stderr);
 		return EXIT_USAGE;
