@@ -170,17 +170,30 @@ static void deliver_request(struct jd_stanza *request, void *arg)
 	(void)jd_session_send(arg, request);
 }
 
-/* The first presence: ask for that of others, and show what waited. */
+/* Shows the session who else of the account is there; false: nobody is. */
+static bool show_others(struct jd_account *a, struct jd_session *to)
+{
+	bool any = false;
+
+	for (struct jd_session *s = jd_session_next(a, NULL); s; s = jd_session_next(a, s)) {
+		if (s == to || !jd_session_presence(s))
+			continue;
+		(void)jd_session_send(to, jd_session_presence(s));
+		any = true;
+	}
+	return any;
+}
+
+/* The first presence: ask for that of others, and show what waited.  The account asks (section
+ * 4.3.1); but where others of its sessions know the answers already, only the new one gets them. */
 static void arrive(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	struct service *roster = service_of(mi);
-	struct fan probes = {.st = ev->st, .from = jd_session_jid(ev->session)};
+	struct fan probes = {.st = ev->st, .from = jd_account_jid(ev->account)};
 
+	if (show_others(ev->account, ev->session))
+		probes.from = jd_session_jid(ev->session);
 	roster->ops->each(roster->mi, ev->account, JD_SUB_TO, probe_contact, &probes);
-	for (struct jd_session *s = jd_session_next(ev->account, NULL); s;
-	     s = jd_session_next(ev->account, s))
-		if (s != ev->session && jd_session_presence(s))
-			(void)jd_session_send(ev->session, jd_session_presence(s));
 	roster->ops->each_request(roster->mi, ev->account, deliver_request, ev->session);
 }
 
