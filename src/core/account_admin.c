@@ -8,6 +8,7 @@
  * keys away and leaves a tombstone on the name, so that a stranger cannot take it over by
  * accident; the rest is erased in steps (erase.c).
  */
+#include "core/auth_provider.h"
 #include "core/erase.h"
 #include "core/tokens.h"
 #include "stream/sasl/sasl.h"
@@ -97,7 +98,9 @@ struct key_row {
 
 /* One administrative change on its way. */
 struct change {
-	struct worker_job job; /* first */
+	struct worker_job job;      /* first */
+	struct auth_question asked; /* of the host's module ... */
+	enum jd_auth_status said;   /* ... and what it said */
 	struct jd_owner owner;
 	struct jd_host *host;
 	char *name;
@@ -223,6 +226,41 @@ static void derive_done(struct worker_job *job)
 		change_end(c, -JD_EDB);
 }
 
+static int derive(struct change *c)
+{
+	c->job.work = derive_work;
+	c->job.done = derive_done;
+	return worker_submit(server.workers, &c->job);
+}
+
+/* The module has said whether the password is its own affair. */
+static void go_on(void *arg)
+{
+	struct change *c = arg;
+	int r;
+
+	if (c->said == JD_AUTH_YES) {
+		change_end(c, 0);
+	} else if (c->said != JD_AUTH_UNKNOWN) {
+		change_end(c, c->said == JD_AUTH_NO ? -JD_EACCESS : -JD_EAGAIN);
+	} else {
+		r = derive(c);
+		if (r < 0)
+			change_end(c, r);
+	}
+}
+
+/* It may have answered at once; who asked for the change hears of it later in any case. */
+static void on_said(struct auth_question *asked, enum jd_auth_status status,
+		    const struct jd_auth_keys *keys)
+{
+	struct change *c = container_of(asked, struct change, asked);
+
+	(void)keys;
+	c->said = status;
+	(void)jd_timer_start(&c->owner, 0, go_on, c);
+}
+
 int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
 			 bool create, bool force, account_done_fn done, void *arg)
 {
@@ -238,9 +276,16 @@ int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str 
 	crypto_wipe(prepared, sizeof(prepared));
 	c->create = create;
 	c->force = force;
-	c->job.work = derive_work;
-	c->job.done = derive_done;
-	r = worker_submit(server.workers, &c->job);
+	c->asked.answered = on_said;
+	c->asked.pub = (struct jd_auth){
+		.what = JD_AUTH_SET_PASSWORD,
+		.host = host,
+		.name = jd_cstr(c->name),
+		.password = jd_cstr(c->password),
+	};
+	if (!create && auth_provider_ask(&c->asked))
+		return 0;
+	r = derive(c);
 	if (r < 0)
 		change_free(c);
 	return r;

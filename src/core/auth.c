@@ -15,39 +15,14 @@
 
 #include "core/auth_anonymous.h"
 #include "core/auth_backoff.h"
+#include "core/auth_priv.h"
 #include "core/conf.h"
-#include "core/core.h"
-#include "stream/sasl/sasl.h"
 #include "util/clock.h"
 
 #define SECRET_LEN 32
 #define SALT_LEN   16
 
 static uint8_t secret[SECRET_LEN];
-
-static struct jd_stmt find_keys = {
-	.name = "core.find_keys",
-	.lane = JD_LANE_READ,
-	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key, c.hash"
-	       " FROM account a JOIN credential c ON c.owner = a.owner AND c.hash = $3"
-	       " WHERE a.host = $1 AND a.name = $2",
-};
-
-/* Of several keys those of hash $3, else the longest. */
-static struct jd_stmt find_some_keys = {
-	.name = "core.find_some_keys",
-	.lane = JD_LANE_READ,
-	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key, c.hash"
-	       " FROM account a JOIN credential c ON c.owner = a.owner"
-	       " WHERE a.host = $1 AND a.name = $2"
-	       " ORDER BY CASE WHEN c.hash = $3 THEN 0 ELSE 1 END, c.hash DESC LIMIT 1",
-};
-
-static struct jd_stmt find_name = {
-	.name = "core.find_name",
-	.lane = JD_LANE_READ,
-	.sql = "SELECT owner FROM account WHERE host = $1 AND name = $2",
-};
 
 static struct jd_stmt make_secret = {
 	.name = "core.make_secret",
@@ -59,19 +34,6 @@ static struct jd_stmt find_secret = {
 	.name = "core.find_secret",
 	.lane = JD_LANE_READ,
 	.sql = "SELECT value FROM secret WHERE name = $1",
-};
-
-/* One question on its way: to the database, perhaps to a worker, and back. */
-struct question {
-	struct worker_job job; /* first */
-	struct jd_owner owner;
-	struct client *client;
-	struct auth_ask *ask;
-	struct auth_answer *answer;
-	struct timer timer;    /* until `at` */
-	jd_usec at;            /* the answer goes out no sooner; monotonic */
-	enum crypto_hash hash; /* of the keys */
-	bool right, counted;
 };
 
 /* A password is checked with keys that every account should have. */
@@ -120,7 +82,7 @@ static void on_time(struct timer *t)
 	question_answer(container_of(t, struct question, timer));
 }
 
-static void question_end(struct question *q)
+void question_end(struct question *q)
 {
 	jd_usec now = clock_mono();
 
@@ -186,9 +148,10 @@ void auth_revoke(struct jd_host *host, struct jd_str local)
 	}
 }
 
-/* Keys for a name that has none: stable, and of no use. */
-static void fake_keys(const struct auth_ask *ask, struct auth_answer *answer)
+void question_fake_keys(struct question *q)
 {
+	const struct auth_ask *ask = q->ask;
+	struct auth_answer *answer = q->answer;
 	uint8_t mac[CRYPTO_MAX_DIGEST];
 	char text[2100];
 	int n = snprintf(text, sizeof(text), "%d %.*s@%.*s", (int)asked_hash(ask),
@@ -200,94 +163,6 @@ static void fake_keys(const struct auth_ask *ask, struct auth_answer *answer)
 	answer->iterations = server.scram_iterations;
 	crypto_random(answer->stored_key, sizeof(answer->stored_key));
 	crypto_random(answer->server_key, sizeof(answer->server_key));
-}
-
-static int real_keys(struct question *q, const struct jd_rows *rows)
-{
-	struct auth_answer *answer = q->answer;
-	struct jd_str salt = jd_row_str(rows, 0, 1), stored = jd_row_str(rows, 0, 3),
-		      key = jd_row_str(rows, 0, 4);
-	int64_t hash = jd_row_int(rows, 0, 5);
-	size_t digest;
-
-	if (hash < 0 || hash >= CRYPTO_HASH_COUNT)
-		return -JD_EDB;
-	q->hash = (enum crypto_hash)hash;
-	digest = crypto_digest_size(q->hash);
-	if (!salt.len || salt.len > AUTH_SALT_MAX || stored.len != digest || key.len != digest)
-		return -JD_EDB;
-	answer->owner = (uint64_t)jd_row_int(rows, 0, 0);
-	answer->iterations = (unsigned)jd_row_int(rows, 0, 2);
-	answer->salt_len = salt.len;
-	memcpy(answer->salt, salt.p, salt.len);
-	memcpy(answer->proof.salt, salt.p, salt.len);
-	answer->proof.salt_len = salt.len;
-	memcpy(answer->stored_key, stored.p, stored.len);
-	memcpy(answer->server_key, key.p, key.len);
-	return 0;
-}
-
-/* -- a password: on a worker ------------------------------------------------------------------ */
-
-static void check_work(struct worker_job *job)
-{
-	struct question *q = (struct question *)job;
-	struct scram_keys keys;
-
-	scram_derive(q->hash, q->ask->password, q->answer->salt, q->answer->salt_len,
-		     q->answer->iterations, &keys);
-	q->right = crypto_equal(keys.stored, q->answer->stored_key, crypto_digest_size(q->hash));
-	crypto_wipe(&keys, sizeof(keys));
-}
-
-static void check_done(struct worker_job *job)
-{
-	struct question *q = (struct question *)job;
-
-	q->answer->status = q->right && q->answer->owner ? AUTH_GIVEN : AUTH_REFUSED;
-	question_end(q);
-}
-
-static void check_password(struct question *q)
-{
-	q->job.work = check_work;
-	q->job.done = check_done;
-	if (worker_submit(server.workers, &q->job) == 0)
-		return;
-	q->answer->status = AUTH_TEMPORARY;
-	question_end(q);
-}
-
-static void on_keys(void *arg, enum jd_db_status status, const struct jd_rows *rows)
-{
-	struct question *q = arg;
-
-	if (status != JD_DB_OK || (jd_rows_count(rows) && real_keys(q, rows) < 0)) {
-		q->answer->status = AUTH_TEMPORARY;
-		question_end(q);
-		return;
-	}
-	if (!jd_rows_count(rows))
-		fake_keys(q->ask, q->answer);
-	q->answer->status = AUTH_GIVEN;
-	if (q->ask->what == AUTH_PASSWORD)
-		check_password(q);
-	else
-		question_end(q);
-}
-
-static void on_name(void *arg, enum jd_db_status status, const struct jd_rows *rows)
-{
-	struct question *q = arg;
-
-	q->answer->status = AUTH_REFUSED;
-	if (status != JD_DB_OK) {
-		q->answer->status = AUTH_TEMPORARY;
-	} else if (jd_rows_count(rows)) {
-		q->answer->status = AUTH_GIVEN;
-		q->answer->owner = (uint64_t)jd_row_int(rows, 0, 0);
-	}
-	question_end(q);
 }
 
 static void on_anonymous(void *arg, const char *name, uint64_t owner)
@@ -318,24 +193,6 @@ static void question_anonymous(struct question *q)
 		anonymous_make(host, on_anonymous, q);
 }
 
-static void question_exists(struct question *q)
-{
-	if (jd_db_query(&q->owner, &find_name,
-			JD_PARAMS(jd_text(q->ask->host), jd_text(q->ask->name)), on_name, q) < 0)
-		on_name(q, JD_DB_FAILED, NULL);
-}
-
-static void question_start(struct question *q)
-{
-	const struct auth_ask *ask = q->ask;
-	struct jd_params params =
-		JD_PARAMS(jd_text(ask->host), jd_text(ask->name), jd_int((int64_t)q->hash));
-
-	if (jd_db_query(&q->owner, ask->what == AUTH_KEYS ? &find_keys : &find_some_keys, params,
-			on_keys, q) < 0)
-		on_keys(q, JD_DB_FAILED, NULL);
-}
-
 void auth_ask(struct client *c, struct auth_ask *ask)
 {
 	struct question *q = mem_new(struct question);
@@ -361,10 +218,8 @@ void auth_ask(struct client *c, struct auth_ask *ask)
 	q->at = clock_mono() + delay;
 	if (ask->what == AUTH_ANONYMOUS)
 		question_anonymous(q);
-	else if (ask->what == AUTH_EXISTS)
-		question_exists(q);
 	else
-		question_start(q);
+		question_to_host(q);
 }
 
 /* The stream has logged it. */

@@ -33,7 +33,7 @@ static struct jd_stmt drop_account = {
 static struct jd_stmt next_leaving = {
 	.name = "core.next_leaving",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT owner, host, name FROM account_leaving WHERE owner > $1"
+	.sql = "SELECT owner, host, name FROM account_leaving WHERE owner > $1 AND since < $2"
 	       " ORDER BY owner LIMIT 1",
 };
 
@@ -282,10 +282,12 @@ static void on_leaving(void *arg, enum jd_db_status status, const struct jd_rows
 	erase_account(host_find(host), jid, resuming.owner, on_resumed, NULL);
 }
 
+/* What this server itself has written there is under way, or a session's (auth_anonymous.c). */
 static void resume_next(void *arg)
 {
 	if (jd_db_query(&resuming.pending, &next_leaving,
-			JD_PARAMS(jd_int((int64_t)resuming.owner)), on_leaving, arg) < 0)
+			JD_PARAMS(jd_int((int64_t)resuming.owner), jd_int((int64_t)server.started)),
+			on_leaving, arg) < 0)
 		(void)jd_timer_start(&resuming.pending, AGAIN_AFTER, resume_next, arg);
 }
 

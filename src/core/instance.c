@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "core/auth_provider.h"
 #include "core/conf.h"
 #include "core/erase.h"
 #include "core/order.h"
@@ -114,6 +115,7 @@ static void instance_stop(struct jd_instance *mi)
 	commands_remove(mi);
 	registered_remove(mi);
 	erasers_remove(mi);
+	auth_providers_remove(mi);
 	owner_cancel_all(&mi->owner);
 	list_remove(&mi->node);
 	mem_free(mi->data);

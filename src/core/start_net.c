@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "core/auth_provider.h"
 #include "core/conf.h"
 #include "core/start.h"
 #include "stream/sasl/sasl.h"
@@ -89,6 +90,7 @@ static void settings_release(struct shared *shared)
 
 static void settings_hosts(struct settings *st)
 {
+	unsigned can;
 	size_t i = 0;
 
 	st->hosts = mem_alloc(server.conf->n_hosts * sizeof(st->hosts[0]));
@@ -99,6 +101,8 @@ static void settings_hosts(struct settings *st)
 		st->hosts[i].name = jd_cstr(jd_strdup(jd_cstr(host->name)));
 		st->hosts[i].features = jd_cstr(host_stream_features(host));
 		st->hosts[i].anonymous = host->conf->anonymous;
+		can = auth_provider_can(host);
+		st->hosts[i].no_scram = can && !(can & JD_AUTH_CAN(JD_AUTH_KEYS));
 		st->hosts[i].bind_features = jd_cstr(host_bind_features(host));
 		i++;
 	}

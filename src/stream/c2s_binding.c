@@ -67,6 +67,8 @@ static unsigned possible(const struct c2s *c)
 	unsigned bits = c->login->settings->mechanisms & ~(SASL_HT_BITS | 1u << SASL_ANONYMOUS);
 	struct sasl_cert cert;
 
+	if (c->login->host->no_scram)
+		bits &= ~sasl_without_hashes(0);
 	if (c->login->host->anonymous)
 		bits |= 1u << SASL_ANONYMOUS;
 

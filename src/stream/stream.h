@@ -197,6 +197,7 @@ struct stream_host {
 	struct jd_str
 		features; /* canonical XML of what modules advertise after login (rosterver...) */
 	bool anonymous;   /* ANONYMOUS is offered */
+	bool no_scram;    /* passwords are known, keys are not */
 	struct jd_str bind_features; /* the same for what Bind 2 can do: <feature/>s */
 };
 
