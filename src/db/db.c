@@ -234,6 +234,16 @@ int db_check(const struct db_settings *settings, struct db_error *ret_error)
 	return driver->check ? driver->check(settings, ret_error) : 0;
 }
 
+int db_backup(const struct db_settings *settings, const char *to, struct db_error *ret_error)
+{
+	const struct db_driver *driver = find_driver(settings->driver);
+
+	if (!driver || !driver->backup)
+		return db_fail(ret_error, -JD_ECONF,
+			       "a backup of PostgreSQL is made by its own tools, see pg_dump(1)");
+	return driver->backup(settings, to, ret_error);
+}
+
 int db_open(const struct db_settings *settings, struct loop *home, struct db **ret_db,
 	    struct db_error *ret_error)
 {

@@ -51,6 +51,11 @@ int db_check(const struct db_settings *settings, struct db_error *ret_error) JD_
 int db_open(const struct db_settings *settings, struct loop *home, struct db **ret_db,
 	    struct db_error *ret_error) JD_MUST_USE;
 
+/* Writes a copy of the database to a new file, while it is in use or not. Blocks: on a worker.
+ * -JD_EEXIST, -JD_EIO, -JD_EDB, -JD_ECONF (this database has other tools), with a sentence. */
+int db_backup(const struct db_settings *settings, const char *to,
+	      struct db_error *ret_error) JD_MUST_USE;
+
 /*
  * Everything submitted has been executed and called back on return (a long query
  * is cut short: FAILED). What callbacks submit meanwhile is refused.  Not from
@@ -154,6 +159,9 @@ struct db_driver {
 	/* Blocking: highest applied migration of component, 0 if none. */
 	int (*version)(void *state, const char *component, unsigned *ret_version,
 		       struct db_error *ret_error);
+	/* db_backup(); NULL: it has tools of its own. */
+	int (*backup)(const struct db_settings *settings, const char *to,
+		      struct db_error *ret_error);
 };
 
 /* Any thread: the driver gives a unit back; the callback runs in a later turn of home. */

@@ -129,3 +129,31 @@ def test_status(server):
     assert status["tables"] >= 10
     assert status["waiting"] >= 0 and status["failures"] >= 0
     assert status["commits"] > 0
+
+
+def test_backup(own_server, make_account, tmp_path):
+    """A copy that is made while somebody writes is whole, and a server runs on it."""
+    server = own_server()
+    user = make_account(server, fresh("kept"))
+    file = str(tmp_path / "copy.db")
+    if server.database_name():
+        assert "pg_dump" in server.ctl("backup", file).stderr
+        return
+    client = user.ready()
+    for number in range(100):
+        client.send("<iq type='set' id='s%d'><query xmlns='jabber:iq:roster'>"
+                    "<item jid='c%d@example.org'/></query></iq>" % (number, number))
+    server.ctl_ok("backup", file)
+    client.barrier(client)
+    assert os.stat(file).st_mode & 0o777 == 0o600
+    again = server.ctl("backup", file)
+    assert again.returncode == 1 and "exists" in again.stderr
+    nowhere = server.ctl("backup", "/nowhere/copy.db")
+    assert nowhere.returncode == 1 and "nowhere" in nowhere.stderr
+    other = own_server(start=False)
+    other.write_conf({"database": {"path": file}})
+    other.start()
+    user.server = other
+    user.ready()
+    server.ctl_ok("backup", "inside.db")
+    assert os.path.exists(os.path.join(server.run_dir, "inside.db"))

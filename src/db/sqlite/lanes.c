@@ -321,4 +321,5 @@ const struct db_driver db_driver_sqlite = {
 	.submit = sqlite_submit,
 	.script = sqlite_script,
 	.version = sqlite_version,
+	.backup = lite_backup,
 };

@@ -91,3 +91,8 @@ int lite_version(struct lite *c, const char *component, unsigned *ret_version,
 
 /* Takes PATH.lock; the descriptor keeps it until closed. */
 int lite_lock_file(const char *path, int *ret_fd, struct db_error *ret_error);
+
+/* -- backup.c ---------------------------------------------------------------------- */
+
+int lite_backup(const struct db_settings *settings, const char *to,
+		struct db_error *ret_error) JD_MUST_USE;
