@@ -31,6 +31,9 @@ enum jd_verdict {
 	JD_ASYNC, /* IQ handlers: the answer comes later, nothing stands still */
 };
 
+struct jd_register; /* module.h */
+typedef void (*jd_register_fn)(struct jd_instance *mi, struct jd_register *r);
+
 /* -- hosts ------------------------------------------------------------------------------------ */
 
 JD_EXPORT struct jd_str jd_host_name(const struct jd_host *host);
@@ -52,6 +55,23 @@ JD_EXPORT struct jd_owner *jd_account_pending(struct jd_account *account);
  * freed (after .account_free) when the account is unloaded, which happens some
  * time after its last session has gone and its mailbox is empty. */
 JD_EXPORT void *jd_account_data(struct jd_instance *mi, struct jd_account *account);
+
+/*
+ * Changes to accounts of this server.  fn is called once, later, unless the owner
+ * goes first; the change happens all the same.  Its result: -JD_EEXIST (making one:
+ * the name is taken, or was a deleted account's), -JD_ENOENT, -JD_EINVAL (this
+ * cannot be a password), or another failure.
+ */
+typedef void (*jd_account_fn)(void *arg, int result);
+JD_EXPORT int jd_account_make(struct jd_owner *owner, struct jd_host *host, struct jd_jid jid,
+			      struct jd_str password, jd_account_fn fn, void *arg) JD_MUST_USE;
+/* Its sessions end, but for `keep` (NULL: all of them). */
+JD_EXPORT int jd_account_password(struct jd_owner *owner, struct jd_account *account,
+				  struct jd_str password, struct jd_session *keep, jd_account_fn fn,
+				  void *arg) JD_MUST_USE;
+/* All its sessions end at once. */
+JD_EXPORT int jd_account_delete(struct jd_owner *owner, struct jd_account *account,
+				jd_account_fn fn, void *arg) JD_MUST_USE;
 
 /* -- sessions --------------------------------------------------------------------------------- */
 

@@ -215,6 +215,20 @@ typedef void (*jd_bind_fn)(struct jd_instance *mi, struct jd_session *session, s
 			   struct jd_xml *answer);
 JD_EXPORT void jd_bind_feature(struct jd_instance *mi, const char *ns, jd_bind_fn fn);
 
+/*
+ * In-band registration (XEP-0077) by somebody who has not logged in: a get or set with a query in
+ * jabber:iq:register, under TLS.  Who registers the handler switches it on for the host.  Exactly
+ * one of the answers ends it, now or from a callback that belongs to jd_register_pending().
+ */
+struct jd_register;
+JD_EXPORT int jd_on_register(struct jd_instance *mi, jd_register_fn fn) JD_MUST_USE;
+JD_EXPORT struct jd_stanza *jd_register_stanza(struct jd_register *r); /* without addresses */
+JD_EXPORT struct jd_str jd_register_peer(struct jd_register *r);       /* numeric address */
+JD_EXPORT struct jd_owner *jd_register_pending(struct jd_register *r);
+JD_EXPORT struct jd_xml *jd_register_result(struct jd_register *r);
+JD_EXPORT void jd_register_reply(struct jd_register *r, struct jd_xml *x);
+JD_EXPORT void jd_register_error(struct jd_register *r, const struct jd_error *error);
+
 /* Commands; the table ends with an entry without name. -JD_EEXIST. */
 JD_EXPORT int jd_commands(struct jd_instance *mi, const struct jd_command_def *defs) JD_MUST_USE;
 

@@ -236,6 +236,26 @@ void account_end_sessions(struct jd_host *host, struct jd_str local, enum stream
 	account_unpin(a);
 }
 
+void account_end_others(struct jd_host *host, struct jd_str local, struct jd_str resource,
+			enum stream_condition why)
+{
+	struct jd_account *a = account_peek(host, local);
+	struct jd_session *s;
+
+	auth_revoke(host, local);
+	if (!a)
+		return;
+	account_pin(a);
+	do { /* from the beginning: who is told of an end may end others */
+		s = jd_session_next(a, NULL);
+		while (s && jd_str_eq(jd_jid_resource(s->jid), resource))
+			s = jd_session_next(a, s);
+		if (s)
+			session_end(s, why, NULL);
+	} while (s);
+	account_unpin(a);
+}
+
 void account_forget(struct jd_host *host, struct jd_str local, enum stream_condition why)
 {
 	struct jd_account *a = account_peek(host, local);

@@ -105,6 +105,7 @@ struct change {
 	struct jd_host *host;
 	char *name;
 	char *password;
+	char *keep; /* the resource of a session that goes on; NULL: none does */
 	bool create, force;
 	unsigned iterations, hashes;
 	struct key_row rows[CRYPTO_HASH_COUNT];
@@ -136,6 +137,7 @@ static void change_free(struct change *c)
 		mem_free(c->password);
 	}
 	crypto_wipe(c->rows, sizeof(c->rows));
+	mem_free(c->keep);
 	mem_free(c->name);
 	mem_free(c);
 }
@@ -144,7 +146,9 @@ static void change_end(struct change *c, int result)
 {
 	struct jd_str name = jd_cstr(c->name);
 
-	if (result == 0 && c->password && !c->create)
+	if (result == 0 && c->keep)
+		account_end_others(c->host, name, jd_cstr(c->keep), STREAM_NOT_AUTHORIZED);
+	else if (result == 0 && c->password && !c->create)
 		account_end_sessions(c->host, name, STREAM_NOT_AUTHORIZED);
 	else if (result == 0)
 		account_forget(c->host, name, STREAM_NOT_AUTHORIZED);
@@ -261,17 +265,16 @@ static void on_said(struct auth_question *asked, enum jd_auth_status status,
 	(void)jd_timer_start(&c->owner, 0, go_on, c);
 }
 
-int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
-			 bool create, bool force, account_done_fn done, void *arg)
+static int set_password(struct change *c, struct jd_str password, bool create, bool force)
 {
 	char prepared[JD_JID_PART_MAX];
-	struct change *c;
 	size_t len;
 	int r;
 
-	if (jid_prep_password(password, prepared, &len) < 0)
+	if (jid_prep_password(password, prepared, &len) < 0) {
+		change_free(c);
 		return -JD_EINVAL;
-	c = change_new(host, jid, done, arg);
+	}
 	c->password = jd_strdup((struct jd_str){prepared, len});
 	crypto_wipe(prepared, sizeof(prepared));
 	c->create = create;
@@ -279,7 +282,7 @@ int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str 
 	c->asked.answered = on_said;
 	c->asked.pub = (struct jd_auth){
 		.what = JD_AUTH_SET_PASSWORD,
-		.host = host,
+		.host = c->host,
 		.name = jd_cstr(c->name),
 		.password = jd_cstr(c->password),
 	};
@@ -289,6 +292,21 @@ int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str 
 	if (r < 0)
 		change_free(c);
 	return r;
+}
+
+int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
+			 bool create, bool force, account_done_fn done, void *arg)
+{
+	return set_password(change_new(host, jid, done, arg), password, create, force);
+}
+
+int account_change_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
+			    struct jd_str resource, account_done_fn done, void *arg)
+{
+	struct change *c = change_new(host, jid, done, arg);
+
+	c->keep = jd_strdup(resource);
+	return set_password(c, password, false, false);
 }
 
 /* -- deleting -------------------------------------------------------------------------------- */

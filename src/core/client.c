@@ -156,6 +156,9 @@ void client_receive(const struct io_msg *msg, void *arg)
 	case C2S_LOGIN:
 		login_complete(client_of(msg->link), msg->p);
 		break;
+	case C2S_REGISTER:
+		client_register(client_of(msg->link), msg->p);
+		break;
 	case C2S_ELEMENT:
 		client_element(client_of(msg->link), msg->p);
 		break;

@@ -185,6 +185,8 @@ struct jd_host {
 	struct list services;   /* registry.c */
 	struct list disco;      /* registry.c */
 	struct list disco_nodes;
+	struct jd_instance *register_mi; /* register.c */
+	jd_register_fn register_fn;
 	struct list stream_features;
 	struct list bind_features; /* registry.c */
 	unsigned slots;            /* slot numbers given out */
@@ -246,6 +248,8 @@ struct jd_account *account_peek(struct jd_host *host,
 /* Unloads it soon if nothing holds it. Call after anything that may have been the last. */
 void account_settle(struct jd_account *a);
 void account_end_sessions(struct jd_host *host, struct jd_str local, enum stream_condition why);
+void account_end_others(struct jd_host *host, struct jd_str local, struct jd_str resource,
+			enum stream_condition why);
 /* The row has been erased or made: forget what is known. Ends sessions of a deleted one. */
 void account_forget(struct jd_host *host, struct jd_str local, enum stream_condition why);
 void accounts_free_all(struct jd_host *host);
@@ -327,6 +331,13 @@ void session_mailbox(struct jd_session *s); /* readies its mailbox */
 /* Writes without asking session_out. */
 bool session_write(struct jd_session *s, struct jd_stanza *st);
 
+/* An answer to a question of the stream layer, then the control piece that lets it go on. */
+void client_tell(struct client *c, struct jd_stanza *answer, bool framed, enum stream_control then);
+/* register.c; takes over ask. */
+void client_register(struct client *c, struct register_ask *ask);
+/* Nobody is asked by mi any more; what it was asked is refused. */
+void registers_remove(struct jd_instance *mi);
+
 /* -- receipts (receipt.c)
  * ------------------------------------------------------------------------------------- */
 
@@ -395,6 +406,9 @@ void auth_fini(void);
 typedef void (*account_done_fn)(void *arg, int result);
 int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
 			 bool create, bool force, account_done_fn done, void *arg) JD_MUST_USE;
+/* The same for an account that exists, by its owner: its session with this resource goes on. */
+int account_change_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
+			    struct jd_str resource, account_done_fn done, void *arg) JD_MUST_USE;
 /* Ends sessions, tells account_deleting, leaves the tombstone, erases rows in steps; done comes
  * when nothing is left. */
 int account_delete(struct jd_host *host, struct jd_jid jid, account_done_fn done,

@@ -114,6 +114,7 @@ static void instance_stop(struct jd_instance *mi)
 	iq_handlers_remove(mi);
 	commands_remove(mi);
 	registered_remove(mi);
+	registers_remove(mi);
 	erasers_remove(mi);
 	auth_providers_remove(mi);
 	owner_cancel_all(&mi->owner);

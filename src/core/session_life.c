@@ -89,7 +89,7 @@ static struct jd_session *session_new(struct client *c, const struct bind_ask *a
 	return s;
 }
 
-static void bind_answer(struct client *c, struct jd_stanza *answer, bool framed, bool bound)
+void client_tell(struct client *c, struct jd_stanza *answer, bool framed, enum stream_control then)
 {
 	enum stanza_framing framing = framed ? STANZA_FRAMED : STANZA_STREAM;
 	struct stanza_out out;
@@ -102,8 +102,7 @@ static void bind_answer(struct client *c, struct jd_stanza *answer, bool framed,
 	p->body_len = (uint32_t)out.body.len;
 	p->body_ref = out.body.len ? shared_ref(&out.body_wire->shared) : NULL;
 	jd_stanza_unref(answer);
-	if (link_send(c->link, p) < 0 ||
-	    link_control(c->link, bound ? C2S_CTL_BOUND : C2S_CTL_REFUSED, NULL, NULL) < 0)
+	if (link_send(c->link, p) < 0 || link_control(c->link, then, NULL, NULL) < 0)
 		c2s_end(c->link, STREAM_INTERNAL_SERVER_ERROR, NULL);
 }
 
@@ -115,7 +114,7 @@ static void bind_refuse(struct client *c, const struct bind_ask *ask, struct jd_
 		stanza_build(server.stanzas, JD_IQ, JD_TYPE_ERROR, JD_JID_NULL, a->jid, ask->iq_id);
 
 	stanza_write_error(x, &error);
-	bind_answer(c, stanza_built(x), ask->framed, false);
+	client_tell(c, stanza_built(x), ask->framed, C2S_CTL_REFUSED);
 }
 
 static void bind_result(struct client *c, const struct bind_ask *ask, const struct jd_session *s)
@@ -126,7 +125,7 @@ static void bind_result(struct client *c, const struct bind_ask *ask, const stru
 	jd_xml_start(x, JD_NS_BIND, "bind");
 	jd_xml_leaf(x, JD_NS_BIND, "jid", jd_jid_str(s->jid));
 	jd_xml_end(x);
-	bind_answer(c, stanza_built(x), ask->framed, true);
+	client_tell(c, stanza_built(x), ask->framed, C2S_CTL_BOUND);
 }
 
 /* The full JID: the resource that was asked for, or a random one. */

@@ -100,6 +100,7 @@ static void settings_hosts(struct settings *st)
 		JD_ASSERT(i < server.conf->n_hosts);
 		st->hosts[i].name = jd_cstr(jd_strdup(jd_cstr(host->name)));
 		st->hosts[i].features = jd_cstr(host_stream_features(host));
+		st->hosts[i].registration = host->register_fn != NULL;
 		st->hosts[i].anonymous = host->conf->anonymous;
 		can = auth_provider_can(host);
 		st->hosts[i].no_scram = can && !(can & JD_AUTH_CAN(JD_AUTH_KEYS));

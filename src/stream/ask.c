@@ -15,6 +15,13 @@ void auth_ask_free(struct auth_ask *ask)
 	mem_free(ask);
 }
 
+void register_ask_free(struct register_ask *ask)
+{
+	if (ask)
+		wire_unref(ask->wire);
+	mem_free(ask);
+}
+
 void auth_answer_free(void *answer)
 {
 	if (answer)

@@ -126,6 +126,9 @@ static void drop_unsent(struct c2s *c)
 	case C2S_LOGIN:
 		login_ask_free(c->unsent);
 		break;
+	case C2S_REGISTER:
+		register_ask_free(c->unsent);
+		break;
 	case C2S_ELEMENT:
 		wire_unref(c->unsent);
 		break;
@@ -195,6 +198,9 @@ void c2s_control(struct c2s *c, struct piece *piece)
 	case C2S_CTL_REFUSED:
 		c2s_bind_answered(c, false);
 		break;
+	case C2S_CTL_REGISTERED:
+		c2s_registered(c);
+		break;
 	case C2S_CTL_ERROR:
 		c2s_error(c, error->condition, error->text);
 		break;
@@ -248,6 +254,7 @@ static void take_element(struct c2s *c, struct wire_builder *b)
 	case AT_TLS:
 	case AT_ASKING:
 	case AT_BINDING:
+	case AT_REGISTERING:
 	case AT_CLOSED:
 		JD_ASSERT(!"an element behind a barrier");
 	}

@@ -33,15 +33,16 @@
 #include "util/mem.h"
 
 enum c2s_state {
-	AT_OPENING,  /* a stream header must come */
-	AT_FEATURES, /* <starttls/> or <auth/> may come */
-	AT_TLS,      /* the handshake runs */
-	AT_SASL,     /* a challenge is out */
-	AT_ASKING,   /* logic has been asked for keys, or to check a password */
-	AT_TASK,     /* SASL2: a task is offered, or under way */
-	AT_BIND,     /* logged in; the request to bind must come */
-	AT_BINDING,  /* logic has been asked to bind, or to complete a login by SASL2 */
-	AT_BOUND,    /* a session: everything goes to logic */
+	AT_OPENING,     /* a stream header must come */
+	AT_FEATURES,    /* <starttls/> or <auth/> may come */
+	AT_TLS,         /* the handshake runs */
+	AT_SASL,        /* a challenge is out */
+	AT_ASKING,      /* logic has been asked for keys, or to check a password */
+	AT_TASK,        /* SASL2: a task is offered, or under way */
+	AT_REGISTERING, /* logic has been asked to register somebody */
+	AT_BIND,        /* logged in; the request to bind must come */
+	AT_BINDING,     /* logic has been asked to bind, or to complete a login by SASL2 */
+	AT_BOUND,       /* a session: everything goes to logic */
 	AT_CLOSED,
 };
 
@@ -123,6 +124,7 @@ struct login {
 	jd_usec deadline; /* monotonic */
 	unsigned failures, mismatches;
 	bool over; /* too many of them */
+	uint8_t registrations;
 	uint8_t lang_len, device_len;
 	char lang[64];
 	char device[DEVICE_ID_LEN]; /* id of the user agent that has logged in by SASL2 */
@@ -206,6 +208,13 @@ void c2s_bindings(const struct c2s *c, struct sasl_bindings *ret_bindings);
 unsigned c2s_mechanisms(const struct c2s *c);
 /* For sasl_new(); `offered` is c2s_mechanisms(). */
 void c2s_sasl_env(const struct c2s *c, struct sasl_env *ret_env);
+
+/* -- c2s_register.c: in-band registration ---------------------------------------------------- */
+
+bool c2s_may_register(const struct c2s *c);
+/* True when it was such a request. */
+bool c2s_register(struct c2s *c, struct wire_builder *b);
+void c2s_registered(struct c2s *c);
 
 /* -- c2s_pace.c: rates, silence -------------------------------------------------------------- */
 

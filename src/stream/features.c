@@ -87,6 +87,8 @@ static void say_before(struct c2s *c, struct say *s)
 		say_authentication(c, s);
 		say_bindings(c, s);
 	}
+	if (c2s_may_register(c))
+		say_str(s, "<register xmlns='http://jabber.org/features/iq-register'/>");
 	say_limits(s, &settings->before, settings->login_deadline);
 }
 

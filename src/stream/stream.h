@@ -5,9 +5,9 @@
  *
  * Negotiation runs here as one state machine without any module code.  It asks
  * the logic thread for two things only: the keys of an account (or the check of
- * a password), and the binding of a resource.  Nothing that comes from a peer
- * that has not logged in reaches logic but in those two questions.  After
- * binding, every first-level element goes to logic as a wire block.
+ * a password), and the binding of a resource; a third, in-band registration, where a host offers
+ * it. Nothing that comes from a peer that has not logged in reaches logic but in those questions.
+ * After binding, every first-level element goes to logic as a wire block.
  *
  * BARRIERS.  <starttls/>, <auth/>, <response/>, a bind request: the scanner is
  * paused right behind the element, and goes on by what the answer says: CONTINUE
@@ -32,6 +32,7 @@ enum stream_msg {
 	C2S_BIND,           /* p: struct bind_ask */
 	C2S_UPGRADE,        /* p: struct upgrade_ask */
 	C2S_LOGIN,          /* p: struct login_ask */
+	C2S_REGISTER,       /* p: struct register_ask */
 	C2S_ELEMENT,        /* p: struct jd_wire; a stanza, or meta.flags has WIRE_NO_STANZA */
 	C2S_IDLE,           /* nothing has come for a while: ask whether it is there */
 	/* n: enum stream_end. The stream of a session, or of one being bound, has ended, by
@@ -137,17 +138,26 @@ struct login_ask {
 };
 void login_ask_free(struct login_ask *ask);
 
+/* An IQ of in-band registration (XEP-0077), a get or set, before the login and only under TLS. */
+struct register_ask {
+	struct jd_str host, peer;
+	bool framed;
+	struct jd_wire *wire;
+};
+void register_ask_free(struct register_ask *ask);
+
 /* -- outward: piece.op of control pieces --------------------------------------------- */
 
 enum stream_control {
-	C2S_CTL_AUTH = 1, /* arg: struct auth_answer */
-	C2S_CTL_BOUND,    /* CONTINUE as a session; the bind result was sent as DATA before */
-	C2S_CTL_REFUSED,  /* CONTINUE: bind was refused (the error was sent as DATA before) */
-	C2S_CTL_ERROR,    /* arg: struct stream_error; say it and close */
-	C2S_CTL_HOLD,     /* read no more from this client (its mailbox is full) ... */
-	C2S_CTL_GO,       /* ... until this */
-	C2S_CTL_UPGRADE,  /* arg: struct upgrade_answer */
-	C2S_CTL_LOGIN,    /* arg: struct login_answer */
+	C2S_CTL_AUTH = 1,   /* arg: struct auth_answer */
+	C2S_CTL_BOUND,      /* CONTINUE as a session; the bind result was sent as DATA before */
+	C2S_CTL_REFUSED,    /* CONTINUE: bind was refused (the error was sent as DATA before) */
+	C2S_CTL_ERROR,      /* arg: struct stream_error; say it and close */
+	C2S_CTL_HOLD,       /* read no more from this client (its mailbox is full) ... */
+	C2S_CTL_GO,         /* ... until this */
+	C2S_CTL_UPGRADE,    /* arg: struct upgrade_answer */
+	C2S_CTL_LOGIN,      /* arg: struct login_answer */
+	C2S_CTL_REGISTERED, /* CONTINUE before the login (the answer was sent as DATA before) */
 };
 
 struct auth_answer {
@@ -199,6 +209,7 @@ struct stream_host {
 	bool anonymous;   /* ANONYMOUS is offered */
 	bool no_scram;    /* passwords are known, keys are not */
 	struct jd_str bind_features; /* the same for what Bind 2 can do: <feature/>s */
+	bool registration;           /* accounts can be made in-band */
 };
 
 /* A second; 0: no bound. */

@@ -67,7 +67,7 @@ def test_modules(server):
     names = {module["name"] for module in server.ctl_json("modules")["modules"]}
     assert {"roster", "presence", "message", "disco", "ping", "version", "time", "carbons",
             "blocking", "private", "vcard", "last", "caps", "contacts", "extdisco", "announce",
-            "adhoc", "admin"} <= names
+            "adhoc", "admin", "register"} <= names
 
 
 def test_check(server):
