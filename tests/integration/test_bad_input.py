@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from raw import DEADLINE, NS, Connection, StreamOpen, condition, fresh, qname
+from raw import DEADLINE, NS, StreamOpen, condition, fresh, qname
 from websocket import CONTINUATION, PING, TEXT, frame
 
 pytestmark = pytest.mark.ours
