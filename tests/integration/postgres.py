@@ -121,8 +121,8 @@ class Postgres:
 
     def _end(self, number):
         if self.process is not None:
+            self.resume()
             self.process.send_signal(number)
-            self.process.send_signal(signal.SIGCONT)
             self.process.wait(DEADLINE)
             self.process = None
 
