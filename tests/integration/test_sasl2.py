@@ -355,6 +355,16 @@ def test_carbons_from_the_first_moment(server, alice, bob, connect):
     assert not silent.taken("message", from_=alice.jid)
 
 
+def test_stanzas_find_the_session(server, alice, bob, connect, transport):
+    one = sasl2.login(server, alice, transport, connect=connect, inside=tag("T")).ready()
+    other = bob.ready()
+    for to in (one.jid, one.bare):
+        id_ = other.message(to, "hello")
+        assert one.wait("message", id=id_).get("from") == other.jid
+    id_ = one.message(other.jid, "hello")
+    assert other.wait("message", id=id_).get("from") == one.jid
+
+
 # -- tokens -------------------------------------------------------------------------------
 
 

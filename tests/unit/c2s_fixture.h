@@ -94,6 +94,9 @@ struct world {
 	int auth_status;   /* what AUTH_GIVEN would be */
 	bool refuse;       /* binding */
 	bool quiet;        /* elements are counted, not written down */
+	bool fail_login;   /* to complete a login by SASL2 ... */
+	bool hold_login;   /* ... or not answered at all */
+	unsigned lacks;    /* hashes that the account has no keys of */
 	unsigned elements; /* that came */
 	unsigned lost;     /* streams that ended without a word */
 	unsigned hold_at;  /* HOLD is said at that element; 0: never */
@@ -138,6 +141,13 @@ static inline struct auth_answer *make_answer(struct world *w, const struct auth
 	if (ask->what == AUTH_PASSWORD) {
 		if (!a->owner || !jd_str_is(ask->password, "pencil"))
 			a->status = w->auth_status ? w->auth_status : AUTH_REFUSED;
+		a->proof.salt_len = 16;
+		return a;
+	}
+	if (ask->what == AUTH_TOKEN) {
+		memset(a->server_key, 'r', 32);
+		a->proof.salt_len = 16;
+		a->proof.token = true;
 		return a;
 	}
 	a->iterations = ITERATIONS;
@@ -168,9 +178,15 @@ static inline void on_auth_ask(struct world *w, struct auth_ask *ask)
 {
 	static const char *const hashes[] = {"SHA-1", "SHA-256", "SHA-512"};
 
-	world_note(w, "AUTH %s %.*s@%.*s;",
-		   ask->what == AUTH_PASSWORD ? "PASSWORD" : hashes[ask->hash], JD_FMT(ask->name),
-		   JD_FMT(ask->host));
+	if (ask->what == AUTH_TOKEN)
+		world_note(w, "AUTH TOKEN %.*s@%.*s device=%.*s %s binding=%zu count=%d%s;",
+			   JD_FMT(ask->name), JD_FMT(ask->host), JD_FMT(ask->device),
+			   ask->mechanism, ask->binding.len, (int)ask->count,
+			   ask->invalidate ? " invalidate" : "");
+	else
+		world_note(w, "AUTH %s %.*s@%.*s;",
+			   ask->what == AUTH_PASSWORD ? "PASSWORD" : hashes[ask->hash],
+			   JD_FMT(ask->name), JD_FMT(ask->host));
 	assert_true(jd_str_is(ask->peer, "local"));
 	w->ask = ask;
 	if (!w->deaf)
@@ -186,6 +202,61 @@ static inline void on_bind_ask(struct world *w, struct link *link, struct bind_a
 	mem_free(ask);
 	if (!w->deaf)
 		world_bind(w, link);
+}
+
+static inline unsigned count_children(const struct jd_wire *request)
+{
+	unsigned n = 0;
+
+	JD_EL_EACH(el, wire_root(request))
+	{
+		assert_false(jd_el_is(el, "urn:xmpp:sasl:2", "initial-response"));
+		n++;
+	}
+	return n;
+}
+
+static inline void on_login_ask(struct world *w, struct link *link, struct login_ask *ask)
+{
+	static const char done[] = "<done/>";
+	struct login_answer *a = mem_alloc(sizeof(*a) + sizeof(done));
+
+	world_note(w, "LOGIN %.*s@%.*s %d %s", JD_FMT(ask->bind.name), JD_FMT(ask->bind.host),
+		   (int)ask->bind.owner, ask->bind.mechanism);
+	if (ask->wants_bind)
+		world_note(w, " bind=%.*s", JD_FMT(ask->tag));
+	if (ask->bind.device.len)
+		world_note(w, " device=%.*s %.*s %.*s", JD_FMT(ask->bind.device),
+			   JD_FMT(ask->software), JD_FMT(ask->device_name));
+	if (ask->wants_token)
+		world_note(w, " token=%s", ask->wants_token);
+	world_note(w, "%s request=%u;", ask->proof.token ? " proof=token" : "",
+		   count_children(ask->request));
+	a->status = w->fail_login ? LOGIN_FAILED : ask->wants_bind ? LOGIN_BOUND : LOGIN_DONE;
+	a->text_len = w->fail_login ? 0 : sizeof(done) - 1;
+	memcpy(a->text, done, sizeof(done));
+	login_ask_free(ask);
+	if (w->hold_login)
+		login_answer_free(a);
+	else
+		assert_int_equal(link_control(link, C2S_CTL_LOGIN, a, login_answer_free), 0);
+}
+
+static inline void on_upgrade_ask(struct world *w, struct link *link, struct upgrade_ask *ask)
+{
+	static const char *const hashes[] = {"SHA-1", "SHA-256", "SHA-512"};
+	struct upgrade_answer *a = mem_new(struct upgrade_answer);
+
+	if (ask->keys)
+		world_note(w, "KEYS %d %s %zu %u;", (int)ask->owner, hashes[ask->hash],
+			   ask->salt_len, ask->iterations);
+	else
+		world_note(w, "LACKS %d;", (int)ask->owner);
+	if (ask->keys)
+		w->lacks &= ~(1u << ask->hash);
+	a->lacks = w->lacks;
+	upgrade_ask_free(ask);
+	assert_int_equal(link_control(link, C2S_CTL_UPGRADE, a, mem_free), 0);
 }
 
 static inline void on_wire(struct world *w, struct link *link, struct jd_wire *wire)
@@ -217,6 +288,12 @@ static inline void world_receive(const struct io_msg *msg, void *arg)
 	case C2S_BIND:
 		on_bind_ask(w, msg->link, msg->p);
 		break;
+	case C2S_UPGRADE:
+		on_upgrade_ask(w, msg->link, msg->p);
+		break;
+	case C2S_LOGIN:
+		on_login_ask(w, msg->link, msg->p);
+		break;
 	case C2S_ELEMENT:
 		on_wire(w, msg->link, msg->p);
 		break;
@@ -242,9 +319,12 @@ static inline void world_receive(const struct io_msg *msg, void *arg)
 /* -- the world --------------------------------------------------------------------------- */
 
 static const struct stream_host world_hosts[] = {
-	{JD_STR("localhost"), JD_STR("<ver xmlns='urn:xmpp:features:rosterver'/>"),
-	 JD_STR("<feature var='urn:xmpp:carbons:2'/>")},
-	{JD_STR("example.test"), JD_STR(""), JD_STR("")},
+	{
+		.name = JD_STR("localhost"),
+		.features = JD_STR("<ver xmlns='urn:xmpp:features:rosterver'/>"),
+		.bind_features = JD_STR("<feature var='urn:xmpp:carbons:2'/>"),
+	},
+	{.name = JD_STR("example.test"), .features = JD_STR(""), .bind_features = JD_STR("")},
 };
 
 static inline void settings_released(struct shared *shared)
