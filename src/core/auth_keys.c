@@ -8,7 +8,8 @@
 static struct jd_stmt find_keys = {
 	.name = "core.find_keys",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key, c.hash"
+	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key, c.hash,"
+	       " EXISTS (SELECT 1 FROM account_ban b WHERE b.owner = a.owner)"
 	       " FROM account a JOIN credential c ON c.owner = a.owner AND c.hash = $3"
 	       " WHERE a.host = $1 AND a.name = $2",
 };
@@ -17,7 +18,8 @@ static struct jd_stmt find_keys = {
 static struct jd_stmt find_some_keys = {
 	.name = "core.find_some_keys",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key, c.hash"
+	.sql = "SELECT a.owner, c.salt, c.iterations, c.stored_key, c.server_key, c.hash,"
+	       " EXISTS (SELECT 1 FROM account_ban b WHERE b.owner = a.owner)"
 	       " FROM account a JOIN credential c ON c.owner = a.owner"
 	       " WHERE a.host = $1 AND a.name = $2"
 	       " ORDER BY CASE WHEN c.hash = $3 THEN 0 ELSE 1 END, c.hash DESC LIMIT 1",
@@ -26,7 +28,8 @@ static struct jd_stmt find_some_keys = {
 struct jd_stmt auth_find_name = {
 	.name = "core.find_name",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT owner FROM account WHERE host = $1 AND name = $2",
+	.sql = "SELECT a.owner, EXISTS (SELECT 1 FROM account_ban b WHERE b.owner = a.owner)"
+	       " FROM account a WHERE a.host = $1 AND a.name = $2",
 };
 
 static int real_keys(struct question *q, const struct jd_rows *rows)
@@ -44,6 +47,7 @@ static int real_keys(struct question *q, const struct jd_rows *rows)
 	if (!salt.len || salt.len > AUTH_SALT_MAX || stored.len != digest || key.len != digest)
 		return -JD_EDB;
 	answer->owner = (uint64_t)jd_row_int(rows, 0, 0);
+	answer->banned = jd_row_int(rows, 0, 6) != 0;
 	answer->iterations = (unsigned)jd_row_int(rows, 0, 2);
 	answer->salt_len = salt.len;
 	memcpy(answer->salt, salt.p, salt.len);
@@ -113,6 +117,7 @@ static void on_name(void *arg, enum jd_db_status status, const struct jd_rows *r
 	} else if (jd_rows_count(rows)) {
 		q->answer->status = AUTH_GIVEN;
 		q->answer->owner = (uint64_t)jd_row_int(rows, 0, 0);
+		q->answer->banned = jd_row_int(rows, 0, 1) != 0;
 	}
 	question_end(q);
 }

@@ -26,12 +26,14 @@ static void on_row(void *arg, enum jd_db_status status, const struct jd_rows *ro
 {
 	struct question *q = arg;
 
-	if (status != JD_DB_OK)
+	if (status != JD_DB_OK) {
 		q->answer->status = AUTH_TEMPORARY;
-	else if (jd_rows_count(rows) == 0)
+	} else if (jd_rows_count(rows) == 0) {
 		q->answer->status = AUTH_REFUSED; /* the name has been given up */
-	else
+	} else {
 		q->answer->owner = (uint64_t)jd_row_int(rows, 0, 0);
+		q->answer->banned = jd_row_int(rows, 0, 1) != 0;
+	}
 	question_end(q);
 }
 

@@ -85,6 +85,7 @@ void commands_init(void)
 	add_core(commands_tokens);
 	add_core(commands_users);
 	add_core(commands_db);
+	add_core(commands_ban);
 }
 
 /* -- the life of a running command ---------------------------------------------------------- */

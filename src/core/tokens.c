@@ -36,7 +36,8 @@ static struct jd_stmt find_tokens = {
 	.name = "core.find_tokens",
 	.lane = JD_LANE_READ,
 	.sql = "SELECT t.owner, t.mechanism, t.nonce, t.counter, t.issued_at, t.expires_at,"
-	       " (SELECT c.salt FROM credential c WHERE c.owner = t.owner ORDER BY c.hash LIMIT 1)"
+	       " (SELECT c.salt FROM credential c WHERE c.owner = t.owner ORDER BY c.hash LIMIT 1),"
+	       " EXISTS (SELECT 1 FROM account_ban b WHERE b.owner = a.owner)"
 	       " FROM fast_token t JOIN account a ON a.owner = t.owner"
 	       " WHERE a.host = $1 AND a.name = $2 AND t.agent = $3 ORDER BY t.slot DESC",
 };
@@ -271,6 +272,7 @@ static void take_row(struct use *u, const struct jd_rows *rows, size_t row)
 	struct login_proof *proof = &u->answer->proof;
 
 	u->account = u->answer->owner = (uint64_t)jd_row_int(rows, row, 0);
+	u->answer->banned = jd_row_int(rows, row, 7) != 0;
 	u->expires = (jd_usec)jd_row_int(rows, row, 5);
 	if (now >= u->expires) {
 		use_end(u, AUTH_EXPIRED);

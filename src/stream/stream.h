@@ -170,6 +170,7 @@ struct auth_answer {
 	} status;
 	char name[32];  /* ANONYMOUS */
 	uint64_t owner; /* 0: nobody; SCRAM then fails at its end */
+	bool banned;    /* whoever proves to be it is told account-disabled */
 	unsigned iterations;
 	size_t salt_len;
 	uint8_t salt[AUTH_SALT_MAX];

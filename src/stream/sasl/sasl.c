@@ -114,9 +114,15 @@ void sasl_free(struct sasl *s)
 	mem_free(s);
 }
 
+/* Only who has proved to be the account learns that it is banned. */
+static enum sasl_step allowed(struct sasl *s, enum sasl_step step)
+{
+	return step == SASL_SUCCESS && s->banned ? sasl_fail(s, SASL_ACCOUNT_DISABLED) : step;
+}
+
 enum sasl_step sasl_message(struct sasl *s, struct jd_str message)
 {
-	return mechanisms[s->mechanism].impl->message(s, message);
+	return allowed(s, mechanisms[s->mechanism].impl->message(s, message));
 }
 
 enum sasl_step sasl_answer(struct sasl *s, const struct auth_answer *answer)
@@ -124,7 +130,8 @@ enum sasl_step sasl_answer(struct sasl *s, const struct auth_answer *answer)
 	if (answer->status == AUTH_TEMPORARY)
 		return sasl_fail(s, SASL_TEMPORARY_AUTH_FAILURE);
 	s->proof = answer->proof;
-	return mechanisms[s->mechanism].impl->answer(s, answer);
+	s->banned = answer->banned;
+	return allowed(s, mechanisms[s->mechanism].impl->answer(s, answer));
 }
 
 /* -- for the mechanisms ---------------------------------------------------------------- */

@@ -103,6 +103,7 @@ struct sasl {
 	struct auth_ask *ask; /* SASL_ASK: ownership goes to the caller */
 	char name[1024];      /* prepared local part, terminated */
 	uint64_t owner;
+	bool banned; /* the account is */
 	struct login_proof proof;
 	char *out; /* raw bytes, to be base64-encoded by the caller */
 	size_t out_len;
