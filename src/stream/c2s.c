@@ -56,9 +56,21 @@ static enum scan_error go_on(struct c2s *c)
 	return e;
 }
 
+/* However it has come to its session: it makes no room for others any more, and what it used up
+ * of its rate before is forgiven. */
+static void become_known(struct c2s *c)
+{
+	if (c->known || c->state != AT_BOUND)
+		return;
+	c->known = true;
+	conn_known(c->conn);
+	pace_reset(c);
+}
+
 /* After everything that may have changed what comes next; never beneath the scanner. */
 static void settle(struct c2s *c, enum scan_error e)
 {
+	become_known(c);
 	while (!e && c->state != AT_CLOSED && !c->stops && scan_paused(c->scan)) {
 		if (pace_too_fast(c))
 			thread_slow_down(c);
@@ -166,15 +178,6 @@ void c2s_space(struct c2s *c)
 	c2s_go(c, STOP_FULL);
 }
 
-/* From now on it is somebody. */
-static void on_bound(struct c2s *c)
-{
-	if (c->state != AT_BOUND)
-		return;
-	conn_known(c->conn);
-	pace_reset(c);
-}
-
 void c2s_control(struct c2s *c, struct piece *piece)
 {
 	const struct stream_error *error = piece->arg;
@@ -193,7 +196,6 @@ void c2s_control(struct c2s *c, struct piece *piece)
 		break;
 	case C2S_CTL_BOUND:
 		c2s_bind_answered(c, true);
-		on_bound(c);
 		break;
 	case C2S_CTL_REFUSED:
 		c2s_bind_answered(c, false);

@@ -116,7 +116,6 @@ bool pace_check(struct c2s *c, jd_usec now)
 
 	if (c->state != AT_BOUND)
 		return false;
-	conn_known(c->conn);
 	/* While it is not read, its silence is ours; and once it is read again, it gets one round
 	 * of the wheel to be heard. */
 	if (c->stops || conn_paused(c->conn)) {

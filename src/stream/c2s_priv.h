@@ -149,6 +149,7 @@ struct c2s {
 	uint32_t turn;  /* `share` is of this turn of the loop */
 	bool scanning : 1;
 	bool header_out : 1; /* our own header is out in the present document */
+	bool known : 1;      /* a session: become_known() has run */
 	bool end_said : 1;   /* <close/> is out */
 	bool end_told : 1;   /* logic has been sent C2S_END */
 	bool lost : 1;       /* it ends without having been ended by the client */

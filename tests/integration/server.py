@@ -224,6 +224,8 @@ class Server:
         settings["database"] = self._database()
         settings["control"] = {"socket": self.socket}
         settings["auth"] = {"allow_plaintext": True}
+        # Tests are faster than people; test_streams has the rates.
+        settings["limits"] = {"bytes_per_second": 0, "stanzas_per_second": 0}
         return settings
 
     def _database(self):

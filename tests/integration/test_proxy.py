@@ -40,8 +40,8 @@ class Proxied(Connection):
     header = b""
     pieces = False
 
-    def __init__(self, address, byte_mode=False, source=None):
-        super().__init__(address, byte_mode, source)
+    def __init__(self, address, byte_mode=False, *args, **options):
+        super().__init__(address, byte_mode, *args, **options)
         self.byte_mode = self.pieces
         self.send(self.header)
         self.byte_mode = byte_mode

@@ -226,9 +226,13 @@ static void test_before_login(void **state)
 	w.settings.rate_burst = 10 * JD_USEC_PER_SEC;
 	world_configure(&w);
 	client_connect(&w, &cl);
-	client_login(&cl);
-	client_send(&cl, "<presence/>");
-	world_told(&w, "STANZA <presence/>;");
+	client_plain(&cl);
+	/* The rest of the bucket, and the request as its last drop. */
+	for (int i = 0; i < 200; i++)
+		client_send(&cl, " ");
+	client_send(&cl, BIND("b1", "") "<presence/>");
+	world_until(&w, w.elements == 1);
+	w.log.len = 0;
 	client_cut(&cl);
 	world_told(&w, "CLOSED;");
 	client_connect(&w, &cl);
