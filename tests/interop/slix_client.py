@@ -102,8 +102,10 @@ def main():
     options = json.loads(sys.argv[1])
     session = Session(options)
     session.connect((options["address"], options["port"]))
-    session.loop.create_task(read_commands(session))
+    # The loop holds tasks by weak references only.
+    reading = session.loop.create_task(read_commands(session))
     session.loop.run_until_complete(session.disconnected)
+    reading.cancel()
 
 
 if __name__ == "__main__":

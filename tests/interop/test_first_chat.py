@@ -124,6 +124,23 @@ def test_strophe_in_node(server, node, clients, alice, bob, secure):
 
 
 @pytest.mark.parametrize("transport", ["starttls", "tls", "ws", "wss"])
+def test_xmppjs_logs_in_by_a_token(node, clients, server, alice, transport):
+    """SASL2, Bind 2 and FAST of @xmpp/client: a password first, then the device's token."""
+    def mechanisms():
+        return [s["mechanism"] for s in server.ctl_json("sessions", alice.jid)["sessions"]]
+    one = start_chat(clients.xmppjs(alice, transport))
+    assert mechanisms() == ["SCRAM-SHA-1"]
+    before = one.jid
+    for _ in range(2):
+        one.command("again")
+        one.wait("offline")
+        assert one.wait("online")["jid"] == before
+        assert mechanisms() == ["HT-SHA-256-NONE"]
+    tokens = server.ctl_json("token", "list", alice.jid)["tokens"]
+    assert len(tokens) == 1
+
+
+@pytest.mark.parametrize("transport", ["starttls", "tls", "ws", "wss"])
 def test_xmppjs(node, clients, alice, bob, transport):
     one = start_chat(clients.xmppjs(alice, transport))
     phone = start_chat(clients.slixmpp(bob))

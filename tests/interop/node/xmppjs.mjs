@@ -16,9 +16,11 @@ session.reconnect.stop();
 
 session.on('error', (error) => emit({ event: 'error', text: String(error.stack || error) }));
 session.on('online', (jid) => emit({ event: 'online', jid: jid.toString() }));
+let again = false;
 session.on('offline', () => {
     emit({ event: 'offline' });
-    process.exit(0);
+    if (!again)
+        process.exit(0);
 });
 session.on('status', (status) => {
     emit({ event: 'status', status });
@@ -42,5 +44,12 @@ commands({
     chat: ({ to, id, body, count = 1 }) => session.send(
         xml('message', { to, id, type: 'chat' }, xml('body', {}, body.repeat(count)))),
     close: () => session.stop(),
+    // A new stream of the same device, which has got a token if the server gives any.
+    again: async () => {
+        again = true;
+        await session.stop();
+        again = false;
+        await session.start();
+    },
 });
 await session.start().catch(() => process.exit(1));
