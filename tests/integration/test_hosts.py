@@ -81,6 +81,23 @@ def test_administrators_differ(own_server, make_account):
             assert error[1] == ("bad-request" if target in hosts else "forbidden"), (jid, target)
 
 
+def test_registration_differs(own_server, connect):
+    """Open at one host; what is made there is nothing at the other."""
+    server = own_server(settings={("host", B): {"register": {"registration": True}}})
+    register = "{http://jabber.org/features/iq-register}register"
+    query = ("<query xmlns='jabber:iq:register'><username>newcomer</username>"
+             "<password>long enough</password></query>")
+    shut = connect(server, "tls", host=A)
+    assert shut.open().find(register) is None
+    shut.send("<iq type='set' id='r' to='%s'>%s</iq>" % (A, query))
+    shut.drain_to_end()
+    open_ = connect(server, "tls", host=B)
+    assert open_.open().find(register) is not None
+    assert open_.iq("set", query, B).get("type") == "result"
+    assert server.ctl_json("users", A)["users"] == []
+    assert [user["jid"] for user in server.ctl_json("users", B)["users"]] == ["newcomer@" + B]
+
+
 class Trusting:
     """The server, as a client sees it that trusts this certificate only."""
 
