@@ -80,6 +80,21 @@ static const struct jd_form_field list_fields[] = {
 	JD_FORM_FIELDS_END,
 };
 
+static const struct jd_form_field announce_fields[] = {
+	{JD_FIELD_TEXT_MULTI, "announcement", .label = "Announcement", .flags = JD_FIELD_REQUIRED},
+	JD_FORM_FIELDS_END,
+};
+
+static const struct jd_form_field motd_fields[] = {
+	{JD_FIELD_TEXT_MULTI, "motd", .label = "Message of the Day", .flags = JD_FIELD_REQUIRED},
+	JD_FORM_FIELDS_END,
+};
+
+static const struct jd_form_field motd_end_fields[] = {
+	{JD_FIELD_FIXED, .label = "Nobody gets the message of the day any more."},
+	JD_FORM_FIELDS_END,
+};
+
 static const char *check_twice(const struct jd_form *form)
 {
 	if (jd_form_given(form, ADD_VERIFY) &&
@@ -183,6 +198,7 @@ static const struct std_arg add_args[] = {{"JID", ADD_JID}, {"PASSWORD", ADD_PAS
 static const struct std_arg jid_args[] = {{"JID", 0}, {NULL, 0}};
 static const struct std_arg host_args[] = {{"HOST", FROM_HOST}, {NULL, 0}};
 static const struct std_arg address_args[] = {{"ADDRESS", FROM_HOST}, {NULL, 0}};
+static const struct std_arg text_args[] = {{"HOST", FROM_HOST}, {"TEXT", 0}, {NULL, 0}};
 static const struct std_arg no_args[] = {{NULL, 0}};
 
 static const struct standard all[] = {
@@ -201,6 +217,14 @@ static const struct standard all[] = {
 	 host_args, answer_list, .result = "registereduserjids", .list = "users", .key = "jid"},
 	{"get-online-users-list", "Get List of Online Users", "sessions", list_fields, address_args,
 	 answer_list, .result = "onlineuserjids", .list = "sessions", .key = "jid"},
+	{"announce", "Send Announcement to Online Users", "announce", announce_fields, text_args,
+	 .answer = answer_nothing},
+	{"set-motd", "Set Message of the Day", "motd set", motd_fields, text_args,
+	 .answer = answer_nothing},
+	{"edit-motd", "Edit Message of the Day", "motd set", motd_fields, text_args,
+	 .answer = answer_nothing},
+	{"delete-motd", "Delete Message of the Day", "motd clear", motd_end_fields, host_args,
+	 .answer = answer_nothing},
 	{"shutdown", "Shut Down Service", "stop", stop_fields, no_args, .answer = answer_nothing},
 };
 

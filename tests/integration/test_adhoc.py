@@ -259,6 +259,17 @@ def test_sessions_and_passwords(world):
     world.user.login()
 
 
+def test_announce(world):
+    user, boss = world.user.ready(), world.boss.login()
+    done = run(boss, ADMIN + "announce", announcement=["One line.", "Two."])
+    assert status(done) == "completed"
+    assert user.wait("message", from_="localhost").findtext(qname("body")) == "One line.\nTwo."
+    assert status(run(boss, ADMIN + "set-motd", motd="Today")) == "completed"
+    assert "Today" in world.server.ctl_ok("motd", "show", "localhost")
+    assert status(run(boss, ADMIN + "delete-motd")) == "completed"
+    assert "Today" not in world.server.ctl("motd", "show", "localhost").stdout
+
+
 def test_shutdown(world):
     root = world.root.login()
     first = command(root, ADMIN + "shutdown")
