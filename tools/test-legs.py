@@ -29,10 +29,10 @@ LEGS = {
     },
     "2": {
         "name": "release",
-        "title": "leg 2: release build, one thread",
+        "title": "leg 2: release build, one thread, PostgreSQL",
         "configure": [],
         "cc": "gcc", "cflags": "-g -O2",
-        "io_threads": "0", "which": [], "slow": "1",
+        "io_threads": "0", "which": ["--db", "pgsql"], "slow": "1",
     },
     "3": {
         "name": "tsan",
