@@ -70,13 +70,13 @@ def send(client, mechanism, initial=None, inside=""):
         NS["sasl2"], mechanism, first, inside))
 
 
-def exchange(client, mechanism, user, password, inside=""):
+def exchange(client, mechanism, user, password, inside="", **knobs):
     """Up to <success/>, <failure/> or <continue/>; checks the server's signature."""
     if mechanism == "PLAIN":
         send(client, mechanism, b64(("\0%s\0%s" % (user, password)).encode()), inside)
         return answer(client)
     assert mechanism in HASHES
-    scram = Scram(mechanism, user, password)
+    scram = Scram(mechanism, user, password, **knobs)
     send(client, mechanism, b64(scram.first()), inside)
     reply = answer(client)
     if reply.tag != qname("sasl2:challenge"):

@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+import sasl2
 from raw import failure
 from xmlstream import qname
 
@@ -64,6 +65,24 @@ def test_plus(alice, server, connect, secure, mechanism):
     assert answer.tag == qname("sasl:success")
     client.open()
     assert client.bind().get("type") == "result"
+
+
+@pytest.mark.parametrize("mechanism", HASHES)
+@pytest.mark.parametrize("secure", SECURE)
+def test_plus_in_one_step(alice, server, connect, secure, mechanism):
+    """SASL2 offers the same, and its hash covers its own list."""
+    client = connect(server, secure).secure()
+    names = [e.text for e in client.features.iterfind(
+        "%s/%s" % (qname("sasl2:authentication"), qname("sasl2:mechanism")))]
+    reply = sasl2.exchange(client, mechanism + "-PLUS", alice.user, alice.password, sasl2.BIND,
+                           gs2=END_POINT, data=end_point(client), offer=(names, bindings(client)))
+    sasl2.succeeded(client, reply)
+    assert client.bare == alice.jid
+    client = connect(server, secure).secure()
+    assert sasl2.failed(sasl2.exchange(client, mechanism + "-PLUS", alice.user, alice.password,
+                                       gs2=END_POINT, data=b"x" * 32)) == "not-authorized"
+    assert sasl2.failed(sasl2.exchange(client, mechanism, alice.user, alice.password,
+                                       gs2="y,,")) == "not-authorized"
 
 
 @pytest.mark.parametrize("mechanism", HASHES)
