@@ -284,6 +284,8 @@ def run_leg(number):
     pytest(leg, folder, "integration")
     if number != "3":
         pytest(leg, folder, "interop")
+    if number == "2":
+        pytest(leg, folder, "soak")
 
 
 def run_checks():

@@ -265,7 +265,8 @@ class Server:
         return env
 
     def start(self):
-        argv = [os.path.join(build_dir(), "jackdaw"), "-c", self.conf]
+        argv = os.environ.get("JACKDAW_RUN_WITH", "").split()
+        argv += [os.path.join(build_dir(), "jackdaw"), "-c", self.conf]
         self.process = Process(argv, self.environment(), self.folder, self.limits)
         self._checked = 0
         try:
