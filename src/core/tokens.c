@@ -91,6 +91,10 @@ static struct jd_stmt drop_next = {
 	" SELECT $1::bigint, $2::text, 1, $3::text, $4::bytea, -1, $5::bigint, $6::bigint,"        \
 	" $7::text, $8::text"
 #define SAME_PASSWORD " WHERE EXISTS (SELECT 1 FROM credential WHERE owner = $1 AND salt = $9)"
+/* PostgreSQL must keep the row as it is until the token is there: a change of the password, which
+ * takes keys away first and then tokens, waits for it and finds the token. */
+#define SAME_PASSWORD_PG                                                                           \
+	" WHERE EXISTS (SELECT 1 FROM credential WHERE owner = $1 AND salt = $9 FOR SHARE)"
 #define SAME_TOKEN                                                                                 \
 	" AND EXISTS (SELECT 1 FROM fast_token WHERE owner = $1 AND agent = $2 AND nonce = $10)"
 
@@ -98,7 +102,7 @@ static struct jd_stmt make_token = {
 	.name = "core.make_token",
 	.lane = JD_LANE_WRITE,
 	.sql = TOKEN_COLUMNS TOKEN_VALUES SAME_PASSWORD,
-	.pgsql = TOKEN_COLUMNS TOKEN_VALUES_PG SAME_PASSWORD,
+	.pgsql = TOKEN_COLUMNS TOKEN_VALUES_PG SAME_PASSWORD_PG,
 	.expect = 1,
 };
 
@@ -106,7 +110,7 @@ static struct jd_stmt renew_token = {
 	.name = "core.renew_token",
 	.lane = JD_LANE_WRITE,
 	.sql = TOKEN_COLUMNS TOKEN_VALUES SAME_PASSWORD SAME_TOKEN,
-	.pgsql = TOKEN_COLUMNS TOKEN_VALUES_PG SAME_PASSWORD SAME_TOKEN,
+	.pgsql = TOKEN_COLUMNS TOKEN_VALUES_PG SAME_PASSWORD_PG SAME_TOKEN,
 	.expect = 1,
 };
 
