@@ -268,7 +268,7 @@ static void test_delete(void **state)
 /* The server stops in the middle of it. */
 static void test_delete_at_the_end(void **state)
 {
-	const struct db_test_step hold = {.stmt = "roster.load", .hold = true};
+	const struct db_test_step hold = {.stmt = "roster.load_page", .hold = true};
 	struct jd_arena arena;
 
 	(void)state;
