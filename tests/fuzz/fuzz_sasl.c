@@ -3,9 +3,9 @@
  * Fuzzing SASL exchanges, server side, every mechanism there is.
  *
  * Byte 0 chooses the mechanism, byte 1 what logic says (bits 0 and 1), whether
- * there is channel binding (bit 2), whether -PLUS was offered (bit 3), and
- * whether the first message is missing (bit 4).  Then come the client's messages
- * with 0xFF between them.  So that input can come to an end that no guessing
+ * there is channel binding (bit 2), whether -PLUS was offered (bit 3), whether the
+ * first message is missing (bit 4) and whether the client has a certificate (bit
+ * 5).  Then come the client's messages with 0xFF between them.  So that input can come to an end that no guessing
  * reaches, three bytes are filled in by a client that knows the keys: 0xFE the
  * right proof, 0xFD the nonce, 0xFC the right binding.
  *
@@ -219,6 +219,8 @@ static enum sasl_step answer(struct client *c, struct sasl *s, unsigned how)
 	memset(c->server, 's', sizeof(c->server));
 	memcpy(a.stored_key, c->stored, sizeof(a.stored_key));
 	memcpy(a.server_key, c->server, sizeof(a.server_key));
+	if (ask->what == AUTH_ANONYMOUS)
+		memcpy(a.name, "made-up", 8); /* the name comes from logic */
 	auth_ask_free(ask);
 	return sasl_answer(s, &a);
 }
@@ -241,7 +243,11 @@ static void note(struct client *c, struct sasl *s, enum sasl_step step, struct b
 
 static struct sasl *begin(unsigned mechanism, unsigned how)
 {
-	struct sasl_env env = {.host = JD_STR("localhost"), .peer = JD_STR("192.0.2.1")};
+	static const struct sasl_token_use token = {.device = JD_STR("device"), .count = -1};
+	struct sasl_env env = {.host = JD_STR("localhost"),
+			       .peer = JD_STR("192.0.2.1"),
+			       .cert = {.n = how >> 5 & 1, .names = {"user"}},
+			       .token = &token};
 	struct sasl *s;
 
 	for (unsigned i = 0; (how & 4) && i < SASL_BINDING_COUNT; i++) {
