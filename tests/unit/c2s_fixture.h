@@ -324,7 +324,11 @@ static const struct stream_host world_hosts[] = {
 		.features = JD_STR("<ver xmlns='urn:xmpp:features:rosterver'/>"),
 		.bind_features = JD_STR("<feature var='urn:xmpp:carbons:2'/>"),
 	},
-	{.name = JD_STR("example.test"), .features = JD_STR(""), .bind_features = JD_STR("")},
+	{
+		.name = JD_STR("example.test"),
+		.features = JD_STR(""),
+		.bind_features = JD_STR("<feature var='urn:xmpp:carbons:2'/>"),
+	},
 };
 
 static inline void settings_released(struct shared *shared)
