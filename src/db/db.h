@@ -120,6 +120,7 @@ struct jd_unit {
 	/* the driver's own */
 	jd_usec since; /* when it was given the unit */
 	unsigned attempts;
+	bool alone; /* shares its transaction with nobody */
 	/* set by the driver */
 	enum jd_db_status status;
 	struct jd_rows rows;

@@ -13,10 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Volatile: else the compiler warns of what cannot be reached without the driver. */
 #ifdef JD_PGSQL
-#define PG_BUILT true
+static const volatile bool pg_built = true;
 #else
-#define PG_BUILT false
+static const volatile bool pg_built = false;
 #endif
 
 static struct {
@@ -78,7 +79,7 @@ static inline bool pg_helper_start(void)
 	int to[2], from[2];
 	char answer[64];
 
-	if (pg_helper.to || pg_helper.missing || !PG_BUILT)
+	if (pg_helper.to || pg_helper.missing || !pg_built)
 		return pg_helper.to;
 	if (pipe(to) || pipe(from))
 		abort();

@@ -189,10 +189,11 @@ static void what_waits_behind_goes_on(void **state)
 	f->errors_announced = true;
 	warm_up(f);
 	pg_do("block", "");
-	for (int i = 0; i < 9; i++)
+	submit(f, &put_key, JD_PARAMS(jd_int(100)), &a[0]);
+	pg_do("held", "");
+	for (int i = 1; i < 9; i++)
 		submit(f, &put_key, JD_PARAMS(jd_int(100 + i)), &a[i]);
 	submit(f, &count, JD_NO_PARAMS, &counted);
-	pg_do("held", "");
 	pg_do("cut", "");
 	fixture_wait(f, &counted);
 	assert_int_equal(a[0].status, JD_DB_UNCERTAIN);
@@ -394,6 +395,102 @@ static void it_sleeps_and_wakes(void **state)
 	pg_do("resume", "");
 	fixture_wait(f, &a);
 	assert_int_equal(a.status, JD_DB_OK);
+}
+
+/* -- many in one transaction ------------------------------------------------------------------ */
+
+enum { MANY = 128, BAD = 70 };
+
+/* A reader that counts after each of them: rows of one key appear in their order. */
+static void one_among_many(struct fixture *f, struct jd_stmt *bad, enum jd_db_status expected)
+{
+	static struct answer a[MANY];
+	struct answer end = {0};
+
+	memset(a, 0, sizeof(a));
+	warm_up(f);
+	for (int i = 0; i < MANY; i++)
+		submit(f, i == BAD ? bad : &put_key, JD_PARAMS(jd_int(i == BAD ? 1 : 1000 + i)),
+		       &a[i]);
+	submit(f, &count, JD_NO_PARAMS, &end);
+	fixture_wait(f, &end);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(a[i].calls, 1);
+		assert_int_equal(a[i].status, i == BAD ? expected : JD_DB_OK);
+	}
+	assert_int_equal(end.num[0], MANY);
+	answer_free(&end);
+}
+
+static void bad_one_among_many(void **state)
+{
+	one_among_many(*state, &put_key, JD_DB_CONFLICT);
+}
+
+static void wrong_one_among_many(void **state)
+{
+	struct fixture *f = *state;
+
+	f->errors_announced = true;
+	one_among_many(f, &broken, JD_DB_FAILED);
+}
+
+/* Found when COMMIT says no, which doesn't say whose it is. */
+static void late_one_among_many(void **state)
+{
+	static struct jd_stmt late = {
+		.name = "t.late",
+		.lane = JD_LANE_WRITE,
+		.sql = "INSERT INTO child (item) VALUES ($1 + 5)",
+	};
+
+	one_among_many(*state, &late, JD_DB_CONFLICT);
+}
+
+/* Ids of one owner come in order, whatever fails between: who pages by id misses nothing. */
+static void pages_miss_nothing(void **state)
+{
+	enum { N = 400 };
+	static struct answer a[N];
+	static struct jd_stmt behind = {
+		.name = "t.behind",
+		.lane = JD_LANE_READ,
+		.sql = "SELECT count(*), coalesce(max(k), $1) FROM item WHERE k > $1 AND k < 5000",
+	};
+	struct fixture *f = *state;
+	int64_t last = 999, seen = 0;
+
+	memset(a, 0, sizeof(a));
+	warm_up(f);
+	for (int i = 0; i < N; i++)
+		submit(f, &put_key, JD_PARAMS(jd_int(i % 37 == 5 ? 1 : 1000 + i)), &a[i]);
+	while (!a[N - 1].calls || last < 1000 + N - 1) {
+		struct answer page = {0};
+
+		assert_int_equal(ask(f, &behind, JD_PARAMS(jd_int(last)), &page), JD_DB_OK);
+		seen += page.num[0];
+		last = page.num[1];
+	}
+	for (int i = 0; i < N; i++)
+		assert_int_equal(a[i].status, i % 37 == 5 ? JD_DB_CONFLICT : JD_DB_OK);
+	assert_int_equal(seen, N - (N + 31) / 37);
+}
+
+/* What waits together is committed together. */
+static void waiting_writes_share_a_commit(void **state)
+{
+	struct answer a[100] = {0};
+	struct fixture *f = *state;
+	struct db_stats before, after;
+
+	warm_up(f);
+	db_stats(f->db, &before);
+	for (int i = 0; i < 100; i++)
+		submit(f, &put_key, JD_PARAMS(jd_int(1000 + i)), &a[i]);
+	for (int i = 0; i < 100; i++)
+		fixture_wait(f, &a[i]);
+	db_stats(f->db, &after);
+	assert_in_range(after.commits - before.commits, 1, 50);
 }
 
 /* -- two that want the same ------------------------------------------------------------------- */
@@ -676,6 +773,11 @@ int main(void)
 		UNOPENED(bounded_while_gone),
 		PROXIED(nobody_is_let_in),
 		DIRECT(it_sleeps_and_wakes),
+		DIRECT(bad_one_among_many),
+		DIRECT(wrong_one_among_many),
+		DIRECT(late_one_among_many),
+		DIRECT(pages_miss_nothing),
+		DIRECT(waiting_writes_share_a_commit),
 		DIRECT(deadlocks_are_tried_again),
 		DIRECT(second_server_is_refused),
 		DIRECT(lock_outlives_the_guard),

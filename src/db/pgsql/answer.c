@@ -41,20 +41,21 @@ static const char *not_prepared(struct line *c, const struct jd_unit *unit)
 }
 
 /* Worth another try, at the same place of the order. */
-static bool try_again(struct line *c, const struct segment *s)
+static bool try_again(struct line *c, const struct segment *s, struct jd_unit *unit)
 {
 	bool stale = state_is(s, "26000") || state_is(s, "0A000");
 
-	if (stale && s->unit->attempts == 0 && !not_prepared(c, s->unit))
-		prepare_anew(c, s->unit);
+	if (stale && unit->attempts == 0 && !not_prepared(c, unit))
+		prepare_anew(c, unit);
 	else if (!state_is(s, "40001") && !state_is(s, "40P01") && !state_is(s, "55P03"))
 		return false;
-	return ++s->unit->attempts < MAX_ATTEMPTS;
+	return ++unit->attempts < MAX_ATTEMPTS;
 }
 
-static const char *reason_of(struct line *c, const struct segment *s, char *out, size_t size)
+static const char *reason_of(struct line *c, const struct segment *s, const struct jd_unit *unit,
+			     char *out, size_t size)
 {
-	const char *unprepared = state_is(s, "26000") ? not_prepared(c, s->unit) : NULL;
+	const char *unprepared = state_is(s, "26000") ? not_prepared(c, unit) : NULL;
 
 	if (unprepared)
 		return unprepared;
@@ -66,67 +67,93 @@ static const char *reason_of(struct line *c, const struct segment *s, char *out,
 	return out;
 }
 
-/* The unit of a segment for which an error came, with the connection still there. */
-static void failed(struct line *c, struct segment *s)
+static struct jd_unit *first_unit(const struct segment *s)
 {
-	struct jd_unit *unit = s->unit;
+	return container_of(s->units.next, struct jd_unit, node);
+}
+
+/* An error came for a unit that had its transaction for itself; the connection is there. */
+static void unit_failed(struct line *c, struct segment *s)
+{
+	struct jd_unit *unit = first_unit(s);
 	char reason[160];
 
-	if (!unit)
-		return;
 	if (state_is(s, "23")) {
 		pgsql_done(c->pg, unit, JD_DB_CONFLICT, NULL);
 	} else if (state_is(s, "25006") && unit->lane == JD_LANE_WRITE) {
 		/* The server we knew is a standby now: another may take writes. */
 		c->drop = true;
 		if (++unit->attempts < MAX_ATTEMPTS)
-			flight_again(c, unit);
+			flight_again(c, &s->units);
 		else
 			pgsql_done(c->pg, unit, JD_DB_FAILED, "the database can only be read");
-	} else if (try_again(c, s)) {
-		flight_again(c, unit);
+	} else if (try_again(c, s, unit)) {
+		flight_again(c, &s->units);
 	} else {
-		pgsql_done(c->pg, unit, JD_DB_FAILED, reason_of(c, s, reason, sizeof(reason)));
+		pgsql_done(c->pg, unit, JD_DB_FAILED,
+			   reason_of(c, s, unit, reason, sizeof(reason)));
 	}
+}
+
+/*
+ * One of several failed, and all were undone.  Whose statement it was is known: it
+ * will be alone, behind those that stood before it, and then its outcome is its own.
+ * When COMMIT said no, by a deferred constraint, halves tell whose it was.
+ */
+static void group_failed(struct line *c, struct segment *s)
+{
+	if (s->culprit)
+		s->culprit->alone = true;
+	else
+		c->group = s->n_units / 2;
+	flight_again(c, &s->units);
 }
 
 /* Every statement was fine; is what they did what was wanted? */
 static bool unwanted(struct line *c, const struct segment *s)
 {
+	struct jd_unit *unit = first_unit(s);
+
 	if (s->conflict)
-		pgsql_done(c->pg, s->unit, JD_DB_CONFLICT, NULL);
+		pgsql_done(c->pg, unit, JD_DB_CONFLICT, NULL);
 	else if (s->too_large)
-		pgsql_done(c->pg, s->unit, JD_DB_FAILED, "its result is larger than 16 MiB");
+		pgsql_done(c->pg, unit, JD_DB_FAILED, "its result is larger than 16 MiB");
 	else if (s->unknown_type)
-		pgsql_done(c->pg, s->unit, JD_DB_FAILED,
+		pgsql_done(c->pg, unit, JD_DB_FAILED,
 			   "a column is neither number, text nor bytea: cast it");
 	else
 		return false;
 	return true;
 }
 
-static void committed(struct line *c, struct jd_unit *unit)
+static void committed(struct line *c, struct segment *s)
 {
-	if (unit->lane == JD_LANE_WRITE)
+	if (first_unit(s)->lane == JD_LANE_WRITE)
 		db_committed(c->pg->db);
-	pgsql_done(c->pg, unit, JD_DB_OK, NULL);
+	if (c->group < PG_GROUP)
+		c->group *= 2;
+	while (!list_empty(&s->units))
+		pgsql_done(c->pg, first_unit(s), JD_DB_OK, NULL);
 }
 
 static void unit_end(struct line *c, struct segment *s)
 {
-	if (!s->unit) /* it has ended before its answers */
+	if (list_empty(&s->units)) /* it has ended before its answers */
 		return;
 	if (s->failed) {
 		if (s->guarded)
 			flight_decide(c, NULL, false);
-		failed(c, s);
+		if (s->n_units > 1)
+			group_failed(c, s);
+		else
+			unit_failed(c, s);
 	} else if (unwanted(c, s)) {
 		if (s->guarded)
 			flight_decide(c, NULL, false);
 	} else if (s->guarded) {
-		flight_decide(c, s->unit, true);
+		flight_decide(c, first_unit(s), true);
 	} else {
-		committed(c, s->unit);
+		committed(c, s);
 	}
 }
 
@@ -152,9 +179,9 @@ static void segment_end(struct line *c, struct segment *s)
 		break;
 	case SEGMENT_COMMIT:
 		if (s->failed)
-			failed(c, s);
+			unit_failed(c, s);
 		else
-			committed(c, s->unit);
+			committed(c, s);
 		break;
 	case SEGMENT_ROLLBACK:
 		break;
@@ -179,7 +206,6 @@ static void take_rows(struct line *c, struct segment *s, const PGresult *r)
 	if (s->too_large && c->kind != LINE_WRITE) {
 		(void)unwanted(c, s);
 		s->unit = NULL;
-		c->n_flight--;
 		c->drop = true;
 	}
 }
@@ -217,6 +243,7 @@ static void take_error(struct line *c, struct segment *s, const PGresult *r)
 	if (s->failed)
 		return;
 	s->failed = true;
+	s->culprit = s->op < s->head ? NULL : s->unit;
 	(void)snprintf(s->sqlstate, sizeof(s->sqlstate), "%s", state);
 	(void)snprintf(s->reason, sizeof(s->reason), "%s", text ? text : "");
 }
@@ -249,13 +276,27 @@ static bool take(struct line *c, PGresult *r)
 	return !c->drop;
 }
 
+/* The next step of this unit, or the first of the next one. */
+static void next_step(struct segment *s)
+{
+	struct list *next;
+
+	if (!s->unit)
+		return;
+	s->step = s->step ? s->step->next : NULL;
+	if (s->step)
+		return;
+	next = s->unit->node.next;
+	s->unit = next == &s->units ? NULL : container_of(next, struct jd_unit, node);
+	s->step = s->unit ? s->unit->first : NULL;
+}
+
 static void next_statement(struct line *c)
 {
 	struct segment *s = container_of(c->flight.next, struct segment, node);
 
-	if (s->op >= s->head && s->step)
-		s->step = s->step->next;
-	s->op++;
+	if (s->op++ >= s->head)
+		next_step(s);
 	c->row_mode_due = true;
 }
 

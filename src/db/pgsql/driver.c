@@ -79,6 +79,7 @@ static void line_init(struct pgsql *pg, struct line *c, enum line_kind kind, uns
 	c->pg = pg;
 	c->kind = kind;
 	c->number = number;
+	c->group = PG_GROUP;
 	list_init(&c->queue);
 	list_init(&c->flight);
 }

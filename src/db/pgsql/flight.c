@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * What has been sent and not been answered.  A *segment* is what ends in a sync:
- * the preparing of a statement, a unit, the end of a guarded one.  Their answers
+ * the preparing of a statement, units, the end of a guarded one.  Their answers
  * come in the same order.
  *
- * When a connection breaks, each segment tells what became of its unit.  A read,
+ * When a connection breaks, each segment tells what became of its units.  A read,
  * or a guarded unit whose COMMIT wasn't sent, has surely changed nothing and is
  * queued again, in front.  A write whose commit had been sent is UNCERTAIN; unless
  * the server said goodbye in the middle of it, for then it has been undone, and
@@ -32,6 +32,7 @@ struct segment *segment_new(struct line *c, enum segment_kind kind)
 		memset(s, 0, sizeof(*s));
 	}
 	s->kind = kind;
+	list_init(&s->units);
 	s->sent = loop_now(c->pg->loop);
 	/* libpq wants to be told for each statement, before its first answer. */
 	if (list_empty(&c->flight))
@@ -42,10 +43,21 @@ struct segment *segment_new(struct line *c, enum segment_kind kind)
 
 void segment_free(struct line *c, struct segment *s)
 {
-	if (s->unit)
+	JD_ASSERT(list_empty(&s->units));
+	if (s->counted)
 		c->n_flight--;
 	list_remove(&s->node);
 	list_prepend(&c->pg->spare, &s->node);
+}
+
+void segment_take(struct line *c, struct segment *s, struct jd_unit *unit)
+{
+	list_remove(&unit->node);
+	list_append(&s->units, &unit->node);
+	s->n_units++;
+	if (!s->counted)
+		c->n_flight++;
+	s->counted = true;
 }
 
 struct prepared *line_prepared(struct line *c, unsigned id)
@@ -109,17 +121,14 @@ static bool send_step(struct line *c, const struct unit_step *step)
 					  b.formats, 1);
 }
 
-static bool needs_guard(const struct jd_unit *unit)
+static bool needs_guard(const struct line *c, const struct jd_unit *unit)
 {
-	const char *last;
-
 	if (unit->lane != JD_LANE_WRITE || !unit->first)
 		return false;
 	for (const struct unit_step *s = unit->first; s; s = s->next)
 		if (s->statement->stmt.expect > 0)
 			return true;
-	last = stmt_sql(&unit->last->statement->stmt, "pgsql");
-	return last && sql_returns_rows(last);
+	return variant_find(&c->pg->book, unit->last)->returns_rows;
 }
 
 /* What comes before the first step; the number of statements. Negative: refused. */
@@ -136,30 +145,26 @@ static int send_head(struct line *c, const struct jd_unit *unit, bool guarded)
 	return 0;
 }
 
-static bool send_unit(struct line *c, struct jd_unit *unit)
+static bool send_prepares(struct line *c, const struct jd_unit *unit)
 {
-	bool guarded = needs_guard(unit);
-	struct segment *s;
-	int n;
-
 	for (const struct unit_step *step = unit->first; step; step = step->next)
 		if (!send_prepare(c, variant_find(&c->pg->book, step)))
 			return false;
-	n = send_head(c, unit, guarded);
-	for (const struct unit_step *step = unit->first; step && n >= 0; step = step->next)
+	return true;
+}
+
+static bool send_steps(struct line *c, const struct jd_unit *unit)
+{
+	for (const struct unit_step *step = unit->first; step; step = step->next)
 		if (!send_step(c, step))
 			return false;
-	if (n < 0 || !libpq->PQpipelineSync(c->pq))
-		return false;
-	s = segment_new(c, SEGMENT_UNIT);
-	s->head = (unsigned)n;
-	s->step = unit->first;
-	s->guarded = guarded;
-	s->unit = unit;
-	list_remove(&unit->node);
-	c->n_flight++;
-	c->holding = guarded;
 	return true;
+}
+
+/* What can share a transaction: a write of which nothing but an error can be wrong. */
+static bool sociable(const struct line *c, const struct jd_unit *unit)
+{
+	return unit->lane == JD_LANE_WRITE && unit->first && !unit->alone && !needs_guard(c, unit);
 }
 
 /* A statement without a text for this database is nothing to send. */
@@ -171,19 +176,89 @@ static bool sendable(const struct line *c, const struct jd_unit *unit)
 	return true;
 }
 
-void flight_pump(struct line *c)
+/* The next unit that can be sent; those that cannot fail here. */
+static struct jd_unit *next_unit(struct line *c)
 {
-	unsigned depth = c->kind == LINE_LONG ? 1 : PG_DEPTH;
 	struct jd_unit *unit;
 
-	while (c->state == LINE_READY && !c->holding && c->n_flight < depth &&
-	       (unit = pgsql_next(c))) {
-		if (!sendable(c, unit)) {
-			list_remove(&unit->node);
-			pgsql_done(c->pg, unit, JD_DB_FAILED,
-				   "the statement has no text for PostgreSQL");
-		} else if (!send_unit(c, unit)) {
-			/* Half of it may be on its way; without its sync it is nothing. */
+	while ((unit = pgsql_next(c)) && !sendable(c, unit))
+		pgsql_done(c->pg, unit, JD_DB_FAILED, "the statement has no text for PostgreSQL");
+	return unit;
+}
+
+/* Moves the units of the next transaction to the segment, in their order. */
+static bool gather(struct line *c, struct segment *s)
+{
+	struct jd_unit *unit = next_unit(c);
+	size_t bytes = 0;
+
+	s->guarded = needs_guard(c, unit);
+	do {
+		/* Before anything of the transaction, for it has a sync of its own. */
+		if (!send_prepares(c, unit))
+			return false;
+		bytes += unit->bytes;
+		segment_take(c, s, unit);
+		if (!sociable(c, unit))
+			break;
+		unit = next_unit(c);
+	} while (unit && sociable(c, unit) && s->n_units < c->group && bytes < PG_GROUP_BYTES);
+	return true;
+}
+
+/*
+ * A connection that was closed while nobody looked: what is sent on it would be
+ * uncertain, without need.  The first look may find a goodbye, the second the end.
+ */
+static bool still_there(struct line *c)
+{
+	for (int i = 0; i < 2; i++)
+		if (!libpq->PQconsumeInput(c->pq))
+			return false;
+	return true;
+}
+
+bool flight_send(struct line *c)
+{
+	struct segment *s;
+	struct jd_unit *first;
+	int n;
+
+	if (c->kind == LINE_WRITE && !still_there(c))
+		return false;
+	s = segment_new(c, SEGMENT_UNIT);
+
+	/* Behind the segments of what is prepared for it. */
+	list_remove(&s->node);
+	if (!gather(c, s)) {
+		list_append(&c->flight, &s->node);
+		return false;
+	}
+	list_append(&c->flight, &s->node);
+	first = container_of(s->units.next, struct jd_unit, node);
+	n = send_head(c, first, s->guarded);
+	s->head = n > 0 ? (unsigned)n : 0;
+	s->unit = first;
+	s->step = first->first;
+	c->holding = s->guarded;
+	for (struct list *u = s->units.next; u != &s->units && n >= 0; u = u->next)
+		if (!send_steps(c, container_of(u, struct jd_unit, node)))
+			n = -1;
+	s->sent_whole = n >= 0 && libpq->PQpipelineSync(c->pq);
+	return s->sent_whole;
+}
+
+static bool takes_more(const struct line *c)
+{
+	unsigned depth = c->kind == LINE_READ ? PG_DEPTH : 1;
+
+	return c->state == LINE_READY && !c->holding && c->n_flight < depth;
+}
+
+void flight_pump(struct line *c)
+{
+	while (takes_more(c) && next_unit(c)) {
+		if (!flight_send(c)) {
 			line_lost(c, libpq->PQerrorMessage(c->pq));
 			return;
 		}
@@ -201,9 +276,8 @@ void flight_decide(struct line *c, struct jd_unit *unit, bool commit)
 	(void)send_text(c, commit ? "COMMIT" : "ROLLBACK");
 	(void)libpq->PQpipelineSync(c->pq);
 	s = segment_new(c, commit ? SEGMENT_COMMIT : SEGMENT_ROLLBACK);
-	s->unit = unit;
 	if (unit)
-		c->n_flight++;
+		segment_take(c, s, unit);
 }
 
 /* -- losing ------------------------------------------------------------------------------- */
@@ -212,6 +286,7 @@ static void queue_again(struct line *c, struct jd_unit *unit)
 {
 	struct pgsql *pg = c->pg;
 
+	list_remove(&unit->node);
 	if (unit->key || unit->lane == JD_LANE_LONG)
 		list_prepend(&c->queue, &unit->node);
 	else
@@ -219,54 +294,59 @@ static void queue_again(struct line *c, struct jd_unit *unit)
 			     &unit->node);
 }
 
-static bool may_be_committed(const struct segment *s)
+/* The last first, so that they stand in their order in front of the queue. */
+void flight_again(struct line *c, struct list *units)
 {
-	if (s->goodbye)
-		return false;
-	return s->kind == SEGMENT_COMMIT ||
-	       (s->kind == SEGMENT_UNIT && !s->guarded && s->unit->lane == JD_LANE_WRITE);
+	while (!list_empty(units))
+		queue_again(c, container_of(units->prev, struct jd_unit, node));
 }
 
-/* Takes the segments from the flight; units that are to be sent again come to `again`. */
-static void sort_out(struct line *c, struct list *again, const char *why)
+static bool may_be_committed(const struct segment *s, const struct jd_unit *unit)
 {
-	bool first = true;
-	bool never_begun = false;
+	if (s->goodbye || (s->kind == SEGMENT_UNIT && !s->sent_whole))
+		return false;
+	return s->kind == SEGMENT_COMMIT ||
+	       (s->kind == SEGMENT_UNIT && !s->guarded && unit->lane == JD_LANE_WRITE);
+}
 
-	while (!list_empty(&c->flight)) {
-		struct segment *s = container_of(c->flight.next, struct segment, node);
-		struct jd_unit *unit = s->unit;
+/* Ends the units of a segment, or moves those that are to be sent again. */
+static void sort_out_units(struct line *c, struct segment *s, bool first, bool never_begun,
+			   struct list *again, const char *why)
+{
+	const char *reason = why; /* stands in the first of a group alone: one line in the log */
 
-		if (unit && !never_begun && may_be_committed(s)) {
-			pgsql_done(c->pg, unit, JD_DB_UNCERTAIN, why);
-		} else if (unit && c->kind == LINE_LONG && c->pg->close_at) {
+	while (!list_empty(&s->units)) {
+		struct jd_unit *unit = container_of(s->units.next, struct jd_unit, node);
+
+		if (!never_begun && may_be_committed(s, unit)) {
+			pgsql_done(c->pg, unit, JD_DB_UNCERTAIN, reason);
+			reason = NULL;
+		} else if (c->kind == LINE_LONG && c->pg->close_at) {
 			pgsql_done(c->pg, unit, JD_DB_FAILED, why);
-		} else if (unit && first && ++unit->attempts >= MAX_ATTEMPTS) {
+		} else if (first && ++unit->attempts >= MAX_ATTEMPTS) {
 			pgsql_done(c->pg, unit, JD_DB_FAILED,
 				   "the connection broke each time it was tried");
-		} else if (unit) {
-			list_prepend(again, &unit->node); /* the newest first */
+		} else {
+			list_remove(&unit->node);
+			list_append(again, &unit->node);
 		}
-		first &= unit == NULL;
-		never_begun |= s->goodbye;
-		segment_free(c, s);
 	}
 }
 
 void flight_lost(struct line *c, const char *why)
 {
 	struct list again = LIST_INIT(again);
+	bool first = true; /* what the server was at */
+	bool never_begun = false;
 
-	sort_out(c, &again, why);
-	while (!list_empty(&again)) {
-		struct list *newest = again.next;
+	while (!list_empty(&c->flight)) {
+		struct segment *s = container_of(c->flight.next, struct segment, node);
+		bool had_units = s->n_units > 0;
 
-		list_remove(newest);
-		queue_again(c, container_of(newest, struct jd_unit, node));
+		sort_out_units(c, s, first, never_begun, &again, why);
+		first &= !had_units;
+		never_begun |= s->goodbye;
+		segment_free(c, s);
 	}
-}
-
-void flight_again(struct line *c, struct jd_unit *unit)
-{
-	queue_again(c, unit);
+	flight_again(c, &again);
 }

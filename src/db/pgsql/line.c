@@ -14,6 +14,7 @@
 
 #define BACKOFF_FIRST   (50 * JD_USEC_PER_MSEC)
 #define BACKOFF_LAST    (500 * JD_USEC_PER_MSEC)
+#define REFUSALS        5
 #define ATTEMPT_TIMEOUT (5 * JD_USEC_PER_SEC)
 
 static void on_event(struct watch *w, unsigned events);
@@ -224,6 +225,7 @@ static void now_ready(struct line *c)
 	c->state = LINE_READY;
 	c->backoff = 0;
 	if (c->kind == LINE_GUARD) {
+		c->pg->refusals = 0;
 		pgsql_guarded(c->pg);
 		return;
 	}
@@ -236,8 +238,8 @@ static void now_ready(struct line *c)
 
 static void refused(struct line *c)
 {
-	if (c->kind == LINE_GUARD && !c->pg->displaced) {
-		c->pg->displaced = true;
+	/* One that starts and looks for us has the lock for a moment. */
+	if (c->kind == LINE_GUARD && ++c->pg->refusals == REFUSALS) {
 		jd_log(JD_LOG_ERROR,
 		       "another Jackdaw has taken the database while it was out of reach");
 	}

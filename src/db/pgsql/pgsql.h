@@ -22,8 +22,12 @@
  * follows when their answers are fine; nothing else is sent on that connection
  * meanwhile.
  *
- * Units with one key go to one connection, and the next is not sent before the
- * one before it is answered: so nothing overtakes when one has to be repeated.
+ * Other writes that wait for the same connection share a transaction, as many as
+ * there are: one wait for the disk serves them all.  When one of them fails, all
+ * are undone and queued again, what stands before it, it alone, what stands behind
+ * it; so nobody else hears of it.  One transaction at a time is on its way on a
+ * connection for writes, and units with one key go to one connection: so nothing
+ * overtakes when something has to be repeated.
  */
 #pragma once
 
@@ -34,8 +38,10 @@
 #include "db/pgsql/pq.h"
 
 #define PG_MAX_PARAMS  32
-#define PG_MAX_LINES   16                     /* for reads, and as many for writes */
-#define PG_DEPTH       32                     /* units in flight on one connection */
+#define PG_MAX_LINES   16  /* for reads, and as many for writes */
+#define PG_DEPTH       32  /* reads in flight on one connection */
+#define PG_GROUP       128 /* writes in one transaction */
+#define PG_GROUP_BYTES ((size_t)1024 * 1024)
 #define PG_SHORT_LIMIT (10 * JD_USEC_PER_SEC) /* a statement of the other lanes */
 
 /* Advisory locks, by two numbers: who has the database, and each of its connections. */
@@ -67,6 +73,7 @@ struct variant {
 	unsigned char kinds[PG_MAX_PARAMS]; /* of jd_param; NULL where only that was seen */
 	const struct statement *statement;
 	const char *sql; /* NULL: none for this dialect */
+	bool returns_rows;
 };
 
 struct variant_book {
@@ -77,8 +84,6 @@ struct variant_book {
 
 const struct variant *variant_find(struct variant_book *book, const struct unit_step *step);
 void variants_free(struct variant_book *book);
-/* A write that may return rows. */
-bool sql_returns_rows(const char *sql);
 
 /* -- values ----------------------------------------------------------------------- */
 
@@ -111,15 +116,20 @@ struct segment {
 	bool failed; /* an error came for it */
 	bool too_large;
 	bool unknown_type;
-	unsigned op;   /* the statement whose answer comes next */
-	unsigned head; /* statements of ours before the first step */
+	unsigned op;       /* the statement whose answer comes next */
+	unsigned head;     /* statements of ours before the first step */
+	struct list units; /* that end with it */
+	unsigned n_units;
+	bool counted;         /* in the flight */
+	struct jd_unit *unit; /* whose answers come; NULL: all have come, or nobody wants them */
 	struct unit_step *step;
-	struct jd_unit *unit;
 	const struct variant *variant; /* to be prepared */
 	size_t capacity, bytes;        /* of the rows */
 	jd_usec sent;
-	bool conflict; /* an expectation was not met */
-	bool goodbye;  /* the server told us to go while a statement of it ran */
+	bool conflict;           /* an expectation was not met */
+	struct jd_unit *culprit; /* whose statement failed; NULL: it was the commit */
+	bool sent_whole;         /* with its sync */
+	bool goodbye;            /* the server told us to go while a statement of it ran */
 	char sqlstate[6];
 	char reason[160];
 };
@@ -153,7 +163,8 @@ struct line {
 	jd_usec backoff;
 	struct list queue; /* units of keys that belong here, and what came back */
 	struct list flight;
-	unsigned n_flight; /* units in it */
+	unsigned n_flight; /* segments of it that have units */
+	unsigned group;    /* as many may share a transaction now */
 	bool holding;      /* a guarded unit waits for its answers: send nothing */
 	bool drop;         /* to be given up at the end of this event */
 	bool row_mode_due; /* the next statement's rows are to come one by one */
@@ -188,6 +199,8 @@ void target_setup(const struct target *t, enum line_kind kind, int guard_pid, ch
 		  size_t size);
 void notice_drop(void *arg, const PGresult *r); /* a notice receiver */
 
+/* Sends the next unit, or a group of them. False when the connection is gone. */
+bool flight_send(struct line *c);
 /* Sends units while the connection takes them. */
 void flight_pump(struct line *c);
 /* Sends COMMIT or ROLLBACK for a guarded unit whose answers are in. */
@@ -196,8 +209,10 @@ void flight_decide(struct line *c, struct jd_unit *unit, bool commit);
 void flight_lost(struct line *c, const char *why);
 struct segment *segment_new(struct line *c, enum segment_kind kind);
 void segment_free(struct line *c, struct segment *s);
-/* To the front of its queue. */
-void flight_again(struct line *c, struct jd_unit *unit);
+/* To the front of their queues. */
+void flight_again(struct line *c, struct list *units);
+/* The unit ends with this segment. */
+void segment_take(struct line *c, struct segment *s, struct jd_unit *unit);
 struct prepared *line_prepared(struct line *c, unsigned id);
 
 /* Reads what has come; false when the connection is of no use any more. */
@@ -228,9 +243,9 @@ struct pgsql {
 	size_t n_units;                      /* here, not yet given back */
 	struct list done;                    /* to be given back at the end of the turn */
 	struct defer give_back;
-	jd_usec close_at; /* when closing began; 0: it didn't */
-	bool away;        /* the log has said that the database is gone */
-	bool displaced;   /* and that another server has it */
+	jd_usec close_at;  /* when closing began; 0: it didn't */
+	bool away;         /* the log has said that the database is gone */
+	unsigned refusals; /* of the lock, one after another */
 	struct variant_book book;
 	struct list spare; /* segments */
 	int guard_pid;     /* of the server's process that holds the lock */

@@ -21,6 +21,17 @@ static bool fits(const struct variant *v, const struct unit_step *step)
 	return true;
 }
 
+/* Those that surely return none begin with one of three words and lack a fourth. */
+static bool returns_rows(const char *sql)
+{
+	while (isspace((unsigned char)*sql))
+		sql++;
+	if (strncasecmp(sql, "INSERT", 6) != 0 && strncasecmp(sql, "UPDATE", 6) != 0 &&
+	    strncasecmp(sql, "DELETE", 6) != 0)
+		return true;
+	return strcasestr(sql, "RETURNING");
+}
+
 static struct variant *variant_new(struct variant_book *book, const struct unit_step *step)
 {
 	struct variant *v = mem_new(struct variant);
@@ -29,6 +40,7 @@ static struct variant *variant_new(struct variant_book *book, const struct unit_
 	v->id = book->count++;
 	v->statement = step->statement;
 	v->sql = stmt_sql(&step->statement->stmt, "pgsql");
+	v->returns_rows = v->sql && returns_rows(v->sql);
 	v->n_params = (unsigned)step->n_params;
 	for (size_t i = 0; i < step->n_params; i++) {
 		v->kinds[i] = (unsigned char)step->params[i].kind;
@@ -75,15 +87,4 @@ void variants_free(struct variant_book *book)
 		}
 	}
 	mem_free(book->first);
-}
-
-/* Those that surely return none begin with one of three words and lack a fourth. */
-bool sql_returns_rows(const char *sql)
-{
-	while (isspace((unsigned char)*sql))
-		sql++;
-	if (strncasecmp(sql, "INSERT", 6) != 0 && strncasecmp(sql, "UPDATE", 6) != 0 &&
-	    strncasecmp(sql, "DELETE", 6) != 0)
-		return true;
-	return strcasestr(sql, "RETURNING");
 }

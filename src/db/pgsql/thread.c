@@ -34,6 +34,7 @@ void pgsql_done(struct pgsql *pg, struct jd_unit *unit, enum jd_db_status status
 		const char *reason)
 {
 	unit_outcome(unit, status, reason);
+	list_remove(&unit->node);
 	list_append(&pg->done, &unit->node);
 	pg->n_units--;
 	loop_defer(pg->loop, &pg->give_back, on_give_back);
@@ -51,17 +52,6 @@ static void fail_all(struct pgsql *pg, struct list *queue, const char *reason)
 
 /* -- which connection ------------------------------------------------------------------ */
 
-static bool key_in_flight(const struct line *c, uint64_t key)
-{
-	for (const struct list *n = c->flight.next; n != &c->flight; n = n->next) {
-		const struct segment *s = container_of(n, struct segment, node);
-
-		if (s->unit && s->unit->key == key)
-			return true;
-	}
-	return false;
-}
-
 static struct jd_unit *head(const struct list *queue)
 {
 	return list_empty(queue) ? NULL : container_of(queue->next, struct jd_unit, node);
@@ -74,8 +64,6 @@ struct jd_unit *pgsql_next(struct line *c)
 	struct jd_unit *own = head(&c->queue);
 	struct jd_unit *shared = NULL;
 
-	if (own && own->key && key_in_flight(c, own->key))
-		own = NULL;
 	if (c->kind == LINE_READ)
 		shared = head(&pg->read_queue);
 	else if (c->kind == LINE_WRITE)
@@ -100,14 +88,20 @@ static struct line *idlest(struct line *lines, unsigned n)
 	return best;
 }
 
-static void place_shared(struct pgsql *pg, struct jd_unit *unit, struct list *queue,
-			 struct line *lines)
+/* Gives out what no connection has yet: reads one by one to whoever has the least to do,
+ * writes to the first that is free, as many as it takes. */
+static void feed(struct pgsql *pg)
 {
-	struct line *c = idlest(lines, pg->n_lines);
+	struct line *c;
 
-	list_append(queue, &unit->node);
-	if (c)
-		flight_pump(c);
+	while (!list_empty(&pg->read_queue) && (c = idlest(pg->reads, pg->n_lines)))
+		if (!flight_send(c))
+			line_lost(c, libpq->PQerrorMessage(c->pq));
+	for (unsigned i = 0; i < pg->n_lines; i++) {
+		flight_pump(&pg->reads[i]);
+		flight_pump(&pg->writes[i]);
+	}
+	flight_pump(&pg->search);
 }
 
 /* Keys are owner numbers, mostly: one after another. */
@@ -123,17 +117,13 @@ static void place(struct pgsql *pg, struct jd_unit *unit)
 	unit->since = loop_now(pg->loop);
 	pg->n_units++;
 	if (unit->lane != JD_LANE_LONG && !unit->key) {
-		if (unit->lane == JD_LANE_READ)
-			place_shared(pg, unit, &pg->read_queue, pg->reads);
-		else
-			place_shared(pg, unit, &pg->write_queue, pg->writes);
+		list_append(unit->lane == JD_LANE_READ ? &pg->read_queue : &pg->write_queue,
+			    &unit->node);
 		return;
 	}
 	c = unit->lane == JD_LANE_LONG ? &pg->search : line_of_key(pg, unit->key);
 	list_append(&c->queue, &unit->node);
-	if (c->state == LINE_READY)
-		flight_pump(c);
-	else if (c == &pg->search)
+	if (c == &pg->search)
 		line_want(c);
 }
 
@@ -176,6 +166,7 @@ static bool source_drain(struct source *source)
 		list_remove(first);
 		place(pg, container_of(first, struct jd_unit, node));
 	}
+	feed(pg);
 	if (pg->n_units && !timer_armed(&pg->tick))
 		loop_timer(pg->loop, &pg->tick, TICK, on_tick);
 	/* What was submitted before closing has been placed by now: look once more. */
