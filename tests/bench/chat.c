@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cut.h"
+
 #define SILENCE 10 /* seconds without a message after which the rest is lost */
 
 static const char body[] =
@@ -27,6 +29,7 @@ struct end {
 	uint64_t sent;      /* the number of the next one */
 	uint64_t highest;   /* received: one more than the highest number */
 	unsigned char *got; /* a bit for each number */
+	uint64_t *sent_at;  /* chat_paced(): of each one */
 };
 
 struct chat {
@@ -34,6 +37,8 @@ struct chat {
 	unsigned n_ends;
 	uint64_t left; /* still to be sent */
 	uint64_t each; /* room in got */
+	bool paced;    /* chat_paced(): nobody answers */
+	uint64_t *times;
 	struct chat_tally tally;
 };
 
@@ -88,12 +93,15 @@ static void on_stanza(struct bench_client *c, const char *p, size_t n)
 		return;
 	}
 	e->got[number / 8] |= bit;
+	if (e->chat->paced)
+		e->chat->times[t->received] = bench_now() - e->other->sent_at[number];
 	t->received++;
 	if (number < e->highest)
 		t->out_of_order++;
 	else
 		e->highest = number + 1;
-	send_next(e);
+	if (!e->chat->paced)
+		send_next(e);
 }
 
 struct chat *chat_new(struct bench_client *clients, unsigned pairs)
@@ -160,4 +168,53 @@ void chat_run(struct chat *chat, unsigned window, uint64_t n, struct chat_tally 
 	chat->tally.seconds = (double)(bench_now() - begin) / 1e9;
 	chat->tally.lost = chat->tally.sent - chat->tally.received;
 	*ret_tally = chat->tally;
+}
+
+static void paced_start(struct chat *chat, uint64_t n, uint64_t *times)
+{
+	uint64_t each = n / (chat->n_ends / 2) + 1;
+
+	start(chat, n);
+	chat->paced = true;
+	chat->times = times;
+	for (unsigned i = 0; i < chat->n_ends; i += 2)
+		chat->ends[i].sent_at = bench_grow(NULL, each * sizeof(uint64_t));
+}
+
+static void send_timed(struct end *e)
+{
+	e->sent_at[e->sent] = bench_now();
+	send_next(e);
+	bench_flush(e->client);
+}
+
+void chat_paced(struct chat *chat, unsigned rate, uint64_t n, uint64_t *ret_times,
+		struct chat_tally *ret_tally)
+{
+	struct bench_loop *loop = chat->ends[0].client->loop;
+	uint64_t begin = bench_now(), step = 1000000000 / rate, until = 0;
+
+	paced_start(chat, n, ret_times);
+	while (chat->tally.received < n && !loop->failed) {
+		uint64_t now = bench_now(), next = begin + chat->tally.sent * step;
+
+		if (chat->tally.sent == n) {
+			until = until ? until : now + SILENCE * 1000000000ull;
+			if (now > until)
+				break;
+			bench_loop_turn(loop, 100);
+		} else if (now < next) {
+			bench_loop_turn(loop, (int)((next - now) / 1000000));
+		} else {
+			send_timed(&chat->ends[chat->tally.sent * 2 % chat->n_ends]);
+		}
+	}
+	chat->tally.seconds = (double)(bench_now() - begin) / 1e9;
+	chat->tally.lost = chat->tally.sent - chat->tally.received;
+	*ret_tally = chat->tally;
+	chat->paced = false;
+	for (unsigned i = 0; i < chat->n_ends; i += 2) {
+		free(chat->ends[i].sent_at);
+		chat->ends[i].sent_at = NULL;
+	}
 }

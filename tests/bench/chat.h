@@ -29,3 +29,7 @@ void chat_free(struct chat *chat);
 
 /* Sends n messages in all; returns when all have come or nothing came for 10 seconds. */
 void chat_run(struct chat *chat, unsigned window, uint64_t n, struct chat_tally *ret_tally);
+/* Sends n messages, `rate` a second, the pairs in turn; ret_times[received] has each one's way in
+ * nanoseconds. */
+void chat_paced(struct chat *chat, unsigned rate, uint64_t n, uint64_t *ret_times,
+		struct chat_tally *ret_tally);

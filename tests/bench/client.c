@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The clients of the load generator: sockets, login, and cutting the server's
- * bytes into elements.
- *
- * The cutter counts tags and knows quotes, no more: a server's output is well
- * formed or the run is void anyway, and what is measured is the server.
+ * The clients of the load generator: sockets, TLS and events.
  */
 #include "client.h"
 
@@ -12,7 +8,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cut.h"
+#include "login.h"
+
 #define SCRATCH       ((size_t)256 << 10)
 #define EVENTS        256
 #define LOGIN_TIMEOUT 30 /* seconds without anybody getting ready */
@@ -31,7 +29,7 @@ void bench_fail(const char *format, ...)
 {
 	va_list args;
 
-	fputs("bench: ", stderr);
+	fputs("jackdaw-bench: ", stderr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
@@ -47,7 +45,7 @@ uint64_t bench_now(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-static void *grow(void *p, size_t size)
+void *bench_grow(void *p, size_t size)
 {
 	p = realloc(p, size);
 	if (!p)
@@ -57,25 +55,35 @@ static void *grow(void *p, size_t size)
 
 /* -- the loop ------------------------------------------------------------------------ */
 
-void bench_loop_init(struct bench_loop *loop)
+static SSL_CTX *tls_new(const char *alpn)
 {
 	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
 
-	*loop = (struct bench_loop){.epoll = epoll_create1(EPOLL_CLOEXEC), .tls = tls};
-	if (loop->epoll < 0 || !tls)
-		bench_fail("no epoll or no TLS");
-	loop->scratch = grow(NULL, SCRATCH);
+	if (!tls)
+		bench_fail("no TLS");
 	/* The server's certificate is its own; speed is measured, not trust. */
 	SSL_CTX_set_verify(tls, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_alpn_protos(tls, (const unsigned char *)"\x0bxmpp-client", 12);
+	SSL_CTX_set_alpn_protos(tls, (const unsigned char *)alpn, (unsigned)strlen(alpn));
+	return tls;
+}
+
+void bench_loop_init(struct bench_loop *loop)
+{
+	*loop = (struct bench_loop){.epoll = epoll_create1(EPOLL_CLOEXEC)};
+	if (loop->epoll < 0)
+		bench_fail("no epoll");
+	loop->tls = tls_new("\x0bxmpp-client");
+	loop->tls_ws = tls_new("\x08http/1.1");
+	loop->scratch = bench_grow(NULL, SCRATCH);
 }
 
 void bench_loop_fini(struct bench_loop *loop)
 {
 	close(loop->epoll);
 	SSL_CTX_free(loop->tls);
+	SSL_CTX_free(loop->tls_ws);
 	free(loop->scratch);
 }
 
@@ -88,7 +96,7 @@ static void interest(struct bench_client *c, int op, bool write)
 		bench_fail("epoll_ctl: %s", strerror(errno));
 }
 
-static void client_over(struct bench_client *c, const char *why)
+void bench_client_over(struct bench_client *c, const char *why)
 {
 	struct bench_loop *loop = c->loop;
 
@@ -127,7 +135,7 @@ static void flush(struct bench_client *c)
 		ssize_t n = put(c, c->out + done, c->out_len - done);
 
 		if (n < 0) {
-			client_over(c, "the connection broke");
+			bench_client_over(c, "the connection broke");
 			return;
 		}
 		if (n == 0)
@@ -141,192 +149,17 @@ static void flush(struct bench_client *c)
 		interest(c, EPOLL_CTL_MOD, c->out_len > 0);
 }
 
-static void queue(struct bench_client *c, const void *p, size_t n)
+void bench_queue(struct bench_client *c, const void *p, size_t n)
 {
 	if (c->out_size < c->out_len + n) {
 		c->out_size = (c->out_len + n) * 2;
-		c->out = grow(c->out, c->out_size);
+		c->out = bench_grow(c->out, c->out_size);
 	}
 	memcpy(c->out + c->out_len, p, n);
 	c->out_len += n;
 }
 
-static void say(struct bench_client *c, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(struct bench_client *c, const char *format, ...)
-{
-	char text[1024];
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	queue(c, text, (size_t)n);
-}
-
-/* -- login ---------------------------------------------------------------------------------- */
-
-static void open_stream(struct bench_client *c)
-{
-	say(c,
-	    "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
-	    "xmlns:stream='http://etherx.jabber.org/streams' to='%s' version='1.0'>",
-	    c->target->host);
-}
-
-static void auth(struct bench_client *c)
-{
-	unsigned char plain[80], text[160];
-	int n = snprintf((char *)plain, sizeof(plain), "%c%s%c%s", 0, c->user, 0, c->password);
-
-	EVP_EncodeBlock(text, plain, n);
-	say(c, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>", text);
-}
-
-static bool starts(const char *p, size_t n, const char *with)
-{
-	size_t len = strlen(with);
-
-	return n >= len && memcmp(p, with, len) == 0;
-}
-
-static bool answers(const char *p, size_t n, const char *id)
-{
-	size_t len;
-	const char *v = starts(p, n, "<iq") ? bench_attr(p, n, "id", &len) : NULL;
-
-	return v && len == strlen(id) && memcmp(v, id, len) == 0;
-}
-
-static bool is_result(const char *p, size_t n)
-{
-	size_t len;
-	const char *v = bench_attr(p, n, "type", &len);
-
-	return v && len == 6 && memcmp(v, "result", 6) == 0;
-}
-
-static void ready(struct bench_client *c)
-{
-	c->state = BENCH_READY;
-	c->loop->ready++;
-	if (c->on_ready)
-		c->on_ready(c);
-}
-
-static void on_features(struct bench_client *c)
-{
-	if (c->state == BENCH_AUTH)
-		auth(c);
-	else if (c->state == BENCH_BIND)
-		say(c, "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
-		       "<resource>bench</resource></bind></iq>");
-}
-
-static void on_login_step(struct bench_client *c, const char *p, size_t n)
-{
-	if (starts(p, n, "<stream:features")) {
-		on_features(c);
-	} else if (c->state == BENCH_AUTH && starts(p, n, "<success")) {
-		c->state = BENCH_BIND;
-		open_stream(c);
-	} else if (c->state == BENCH_AUTH) {
-		client_over(c, "login refused");
-	} else if (c->state == BENCH_BIND && answers(p, n, "bind")) {
-		if (!is_result(p, n)) {
-			client_over(c, "bind refused");
-			return;
-		}
-		c->state = BENCH_PRESENCE;
-		say(c, "<presence/><iq type='get' id='ready'><ping xmlns='urn:xmpp:ping'/></iq>");
-	} else if (c->state == BENCH_PRESENCE && answers(p, n, "ready")) {
-		ready(c);
-	}
-}
-
-static void on_element(struct bench_client *c, const char *p, size_t n)
-{
-	if (starts(p, n, "<stream:error"))
-		client_over(c, "stream error");
-	else if (c->state != BENCH_READY)
-		on_login_step(c, p, n);
-	else if (c->on_stanza)
-		c->on_stanza(c, p, n);
-}
-
-/* -- cutting ---------------------------------------------------------------------------------- */
-
-/* The end of the tag that begins at p, behind its '>'; NULL when it is not all there. */
-static const char *tag_end(const char *p, const char *end)
-{
-	char quote = 0;
-
-	for (; p < end; p++) {
-		if (quote)
-			quote = *p == quote ? 0 : quote;
-		else if (*p == '\'' || *p == '"')
-			quote = *p;
-		else if (*p == '>')
-			return p + 1;
-	}
-	return NULL;
-}
-
-/* Hands out whole elements; returns how many bytes are done with. */
-static size_t cut(struct bench_client *c, const char *bytes, size_t n)
-{
-	const char *p = bytes, *end = bytes + n, *start = bytes;
-	unsigned depth = 0;
-
-	while (c->state != BENCH_OFF && (p = memchr(p, '<', (size_t)(end - p)))) {
-		const char *tag = p;
-
-		if (!(p = tag_end(tag, end)))
-			break;
-		if (tag[1] == '?' || starts(tag, (size_t)(p - tag), "<stream:stream")) {
-			start = p;
-			continue;
-		}
-		if (starts(tag, (size_t)(p - tag), "</stream:stream")) {
-			client_over(c, "the server closed the stream");
-			break;
-		}
-		if (tag[1] == '/')
-			depth--;
-		else if (depth++ == 0)
-			start = tag;
-		if (tag[1] != '/' && p[-2] == '/')
-			depth--;
-		if (depth == 0) {
-			on_element(c, start, (size_t)(p - start));
-			start = p;
-		}
-	}
-	return (size_t)(start - bytes);
-}
-
-const char *bench_attr(const char *p, size_t n, const char *name, size_t *ret_len)
-{
-	const char *end = tag_end(p, p + n);
-	size_t len = strlen(name);
-
-	for (; end && p + len + 3 < end; p++) {
-		const char *v = p + len + 3, *stop;
-
-		if (p[0] != ' ' || memcmp(p + 1, name, len) != 0 || p[len + 1] != '=')
-			continue;
-		if (!(stop = memchr(v, v[-1], (size_t)(end - v))))
-			return NULL;
-		*ret_len = (size_t)(stop - v);
-		return v;
-	}
-	return NULL;
-}
-
-/* -- bytes in -----------------------------------------------------------------------------------
- */
+/* -- bytes in ------------------------------------------------------------ */
 
 static void got(struct bench_client *c, const char *p, size_t n)
 {
@@ -336,18 +169,23 @@ static void got(struct bench_client *c, const char *p, size_t n)
 	if (c->in_len) {
 		if (c->in_size < c->in_len + n) {
 			c->in_size = (c->in_len + n) * 2;
-			c->in = grow(c->in, c->in_size);
+			c->in = bench_grow(c->in, c->in_size);
 		}
 		memcpy(c->in + c->in_len, p, n);
 		n += c->in_len;
 		p = c->in;
 	}
-	done = cut(c, p, n);
+	if (c->state == BENCH_UPGRADE)
+		done = login_upgrade(c, p, n);
+	else if (c->framed)
+		done = cut_frames(c, p, n);
+	else
+		done = cut_stream(c, p, n);
 	if (c->state == BENCH_OFF)
 		return;
 	if (p != c->in && c->in_size < n - done) {
 		c->in_size = n - done;
-		c->in = grow(c->in, c->in_size);
+		c->in = bench_grow(c->in, c->in_size);
 	}
 	c->in_len = n - done;
 	memmove(c->in, p + done, c->in_len);
@@ -377,29 +215,39 @@ static void read_all(struct bench_client *c)
 	do {
 		n = take(c);
 		if (n < 0)
-			client_over(c, "the connection broke");
+			bench_client_over(c, "the server hung up");
 		else if (n > 0)
 			got(c, c->loop->scratch, (size_t)n);
 	} while (c->state != BENCH_OFF && n > 0 && c->ssl);
 }
 
-/* -- connecting
- * ------------------------------------------------------------------------------------ */
+/* -- connecting ------------------------------------------------------------ */
 
 static void shake(struct bench_client *c)
 {
 	int r = SSL_connect(c->ssl), why;
 
 	if (r == 1) {
-		c->state = BENCH_AUTH;
-		open_stream(c);
+		login_begin(c);
 		return;
 	}
 	why = SSL_get_error(c->ssl, r);
 	if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
-		client_over(c, "TLS failed");
+		bench_client_over(c, "TLS failed");
 	else if ((why == SSL_ERROR_WANT_WRITE) != c->want_write)
 		interest(c, EPOLL_CTL_MOD, why == SSL_ERROR_WANT_WRITE);
+}
+
+void bench_shake(struct bench_client *c)
+{
+	enum bench_transport t = c->target->transport;
+
+	c->state = BENCH_SHAKE;
+	c->ssl = SSL_new(t == BENCH_WSS ? c->loop->tls_ws : c->loop->tls);
+	if (!c->ssl || !SSL_set_fd(c->ssl, c->fd))
+		bench_fail("no TLS session");
+	SSL_set_tlsext_host_name((SSL *)c->ssl, c->target->host);
+	shake(c);
 }
 
 static void connected(struct bench_client *c)
@@ -409,25 +257,18 @@ static void connected(struct bench_client *c)
 
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error) {
-		client_over(c, strerror(error));
+		bench_client_over(c, strerror(error));
 		return;
 	}
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	switch (c->target->transport) {
-	case BENCH_TCP:
-		c->state = BENCH_AUTH;
-		open_stream(c);
-		break;
 	case BENCH_TLS:
-		c->state = BENCH_SHAKE;
-		if (!(c->ssl = SSL_new(c->loop->tls)) || !SSL_set_fd(c->ssl, c->fd))
-			bench_fail("no TLS session");
-		SSL_set_tlsext_host_name((SSL *)c->ssl, c->target->host);
-		shake(c);
+	case BENCH_WSS:
+	case BENCH_RAW_TLS:
+		bench_shake(c);
 		break;
-	case BENCH_RAW:
-		ready(c);
-		break;
+	default:
+		login_begin(c);
 	}
 }
 
@@ -452,7 +293,7 @@ bool bench_connect(struct bench_client *c)
 	c->state = BENCH_CONNECT;
 	interest(c, EPOLL_CTL_ADD, true);
 	if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS) {
-		client_over(c, strerror(errno));
+		bench_client_over(c, strerror(errno));
 		return false;
 	}
 	return true;
@@ -468,14 +309,16 @@ void bench_close(struct bench_client *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
+	c->framed = false;
+	free(c->scram);
+	c->scram = NULL;
 	free(c->in);
 	free(c->out);
 	c->in = c->out = NULL;
 	c->in_len = c->in_size = c->out_len = c->out_size = 0;
 }
 
-/* -- events
- * ------------------------------------------------------------------------------------------ */
+/* -- events ------------------------------------------------------------ */
 
 static void on_event(struct bench_client *c, unsigned events)
 {
@@ -492,14 +335,20 @@ static void on_event(struct bench_client *c, unsigned events)
 		flush(c);
 }
 
-void bench_send(struct bench_client *c, const void *p, size_t n)
+void bench_send(struct bench_client *c, const char *p, size_t n)
 {
 	if (c->state != BENCH_READY)
 		return;
-	queue(c, p, n);
+	login_stanza(c, p, n);
 	/* Outside of an event of this client, let epoll say when. */
 	if (!c->in_event && !c->want_write)
 		interest(c, EPOLL_CTL_MOD, true);
+}
+
+void bench_flush(struct bench_client *c)
+{
+	if (c->state == BENCH_READY && c->out_len)
+		flush(c);
 }
 
 void bench_loop_turn(struct bench_loop *loop, int milliseconds)

@@ -2,14 +2,14 @@
  *
  * The load generator: XMPP clients by the thousand on one thread and one epoll.
  *
- * A client connects (TCP, or TLS from the first byte), logs in with PLAIN, binds,
- * sends presence, and is ready when the answer to an IQ behind that has come; the
- * same steps on any server.  Then each complete element from the server is handed
- * to on_stanza(), and bench_send() queues bytes that leave at the end of the event,
- * so that answers to what came in one read go out in one write.
+ * A client connects, logs in, binds, sends presence, and is ready when the answer to
+ * an IQ behind that has come; the same steps on any server.  Then each complete
+ * element from the server is handed to on_stanza(), and bench_send() queues bytes
+ * that leave at the end of the event, so that answers to what came in one read go
+ * out in one write.
  *
- * RAW clients speak no XMPP: they are ready once connected, for the relays of
- * relay.c.
+ * RAW clients speak no XMPP: they are ready once connected (RAW_TLS: once the
+ * handshake is over), for the relays of relay.c.
  *
  * Whatever goes wrong with a client (refused, closed, nonsense) is counted in
  * loop->failed, remembered as a sentence, and the client is over; nothing is hidden.
@@ -20,16 +20,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "scram.h"
+
 struct bench_client;
 
-enum bench_transport { BENCH_TCP, BENCH_TLS, BENCH_RAW };
+enum bench_transport {
+	BENCH_TCP,
+	BENCH_TLS,
+	BENCH_STARTTLS,
+	BENCH_WS,
+	BENCH_WSS,
+	BENCH_RAW,
+	BENCH_RAW_TLS,
+};
+
+enum bench_mechanism { BENCH_PLAIN, BENCH_SCRAM_SHA_1, BENCH_SCRAM_SHA_256 };
 
 enum bench_state {
-	BENCH_OFF,     /* not connected, or over */
-	BENCH_CONNECT, /* the TCP connection is being made */
-	BENCH_SHAKE,   /* TLS */
-	BENCH_AUTH,    /* until <success/> */
-	BENCH_BIND,    /* until the answer to bind */
+	BENCH_OFF,      /* not connected, or over */
+	BENCH_CONNECT,  /* the TCP connection is being made */
+	BENCH_SHAKE,    /* TLS */
+	BENCH_UPGRADE,  /* HTTP, until the WebSocket stands */
+	BENCH_STARTING, /* until <proceed/> of STARTTLS */
+	BENCH_AUTH,     /* until <success/> */
+	BENCH_BIND,     /* until the answer to bind */
+	BENCH_ROSTER,   /* until the roster, if it is asked for */
 	BENCH_PRESENCE,
 	BENCH_READY,
 };
@@ -37,12 +52,13 @@ enum bench_state {
 /* One thread's worth of clients. */
 struct bench_loop {
 	int epoll;
-	void *tls; /* SSL_CTX */
+	void *tls, *tls_ws; /* SSL_CTX; they differ in what ALPN offers */
 	char *scratch;
 	unsigned ready;  /* clients that are READY */
 	unsigned failed; /* clients that ended before bench_close() */
 	char trouble[160];
 	uint64_t bytes_in, bytes_out;
+	struct scram_key key; /* the last one: accounts may share a salt */
 };
 
 struct bench_target {
@@ -50,6 +66,9 @@ struct bench_target {
 	const char *address;
 	int port;
 	enum bench_transport transport;
+	enum bench_mechanism mechanism;
+	const char *path; /* of the WebSocket */
+	bool roster;      /* ask for the roster before presence */
 };
 
 struct bench_client {
@@ -62,9 +81,12 @@ struct bench_client {
 	uint8_t state;
 	bool want_write;
 	bool in_event; /* flush() follows */
+	bool framed;   /* WebSocket frames instead of a stream */
 	/* What has come but is not a whole element yet, and what could not be sent yet. */
 	char *in, *out;
 	size_t in_len, in_size, out_len, out_size;
+	struct scram *scram;  /* while it logs in */
+	struct scram_key key; /* for the next time */
 	void (*on_ready)(struct bench_client *c);
 	/* p stands until the call returns; NULL: nobody cares. */
 	void (*on_stanza)(struct bench_client *c, const char *p, size_t n);
@@ -80,17 +102,20 @@ void bench_client_init(struct bench_client *c, struct bench_loop *loop,
 		       const struct bench_target *target, const char *user, const char *password);
 /* Starts; on_ready() comes later. False when it failed at once. */
 bool bench_connect(struct bench_client *c);
-void bench_send(struct bench_client *c, const void *p, size_t n);
+/* One whole stanza, terminated by 0 (a WebSocket carries it in a frame of its own). */
+void bench_send(struct bench_client *c, const char *p, size_t n);
+/* Sends what is queued now, rather than with the next event. */
+void bench_flush(struct bench_client *c);
 /* Without a word of farewell; frees what the client holds. */
 void bench_close(struct bench_client *c);
+/* It ends because something is wrong with it. */
+void bench_client_over(struct bench_client *c, const char *why);
 
 /* Connects all of them, at most `at_once` under way; false when one failed or none came
  * forward for half a minute. */
 bool bench_login_all(struct bench_loop *loop, struct bench_client *clients, unsigned n,
 		     unsigned at_once);
 
-/* The value of an attribute of the first tag; NULL when it has none. */
-const char *bench_attr(const char *p, size_t n, const char *name, size_t *ret_len);
-
 uint64_t bench_now(void); /* nanoseconds, monotonic */
+void *bench_grow(void *p, size_t size);
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

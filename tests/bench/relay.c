@@ -9,6 +9,7 @@
 #include <expat.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +24,14 @@
 #define OUT_SIZE  ((size_t)1 << 20)
 #define NS_DEPTH  32
 #define NS_SIZE   64
+#define GROUP_MAX 1024
 #define SEPARATOR '\xFF'
 
 struct end {
 	int fd;
 	struct end *other;
+	unsigned group;
+	SSL *ssl;
 	XML_Parser parser;
 	unsigned depth;
 	bool open; /* a start tag whose '>' has not been written yet */
@@ -35,6 +39,10 @@ struct end {
 };
 
 static int epoll;
+static struct relay_options options;
+static SSL_CTX *tls;
+static struct end *ends[GROUP_MAX * 16];
+static unsigned n_ends;
 static char in[READ_SIZE], out[OUT_SIZE];
 static size_t out_len;
 
@@ -145,12 +153,13 @@ static XML_Parser parser_new(struct end *e)
 
 /* -- sockets ------------------------------------------------------------------------------- */
 
-static void send_all(int fd, const char *p, size_t n)
+static void send_all(struct end *e, const char *p, size_t n)
 {
 	while (n > 0) {
-		ssize_t took = send(fd, p, n, MSG_NOSIGNAL);
+		ssize_t took = e->ssl ? SSL_write(e->ssl, p, n > 16384 ? 16384 : (int)n)
+				      : send(e->fd, p, n, MSG_NOSIGNAL);
 
-		if (took < 0 && errno != EAGAIN)
+		if (took < 0 && !e->ssl && errno != EAGAIN)
 			_exit(0);
 		if (took > 0) {
 			p += took;
@@ -159,25 +168,63 @@ static void send_all(int fd, const char *p, size_t n)
 	}
 }
 
-static void on_readable(struct end *e)
+static void pass_on(struct end *e, size_t n)
 {
-	ssize_t n = recv(e->fd, in, sizeof(in), 0);
+	if (options.kind == RELAY_FANOUT) {
+		unsigned first = e->group * options.group;
 
-	if (n <= 0)
-		_exit(0); /* the benchmark has gone */
+		for (unsigned i = first; i < first + options.group && i < n_ends; i++)
+			if (ends[i] != e)
+				send_all(ends[i], in, n);
+		return;
+	}
 	if (!e->other)
 		return;
 	if (!e->parser) {
-		send_all(e->other->fd, in, (size_t)n);
+		send_all(e->other, in, n);
 		return;
 	}
 	out_len = 0;
 	if (XML_Parse(e->parser, in, (int)n, 0) != XML_STATUS_OK)
 		abort();
-	send_all(e->other->fd, out, out_len);
+	send_all(e->other, out, out_len);
 }
 
-static void on_connection(int listener, enum relay_kind kind)
+static void on_readable(struct end *e)
+{
+	ssize_t n;
+
+	if (!e->ssl) {
+		n = recv(e->fd, in, sizeof(in), 0);
+		if (n <= 0)
+			_exit(0); /* the load generator has gone */
+		pass_on(e, (size_t)n);
+		return;
+	}
+	while ((n = SSL_read(e->ssl, in, sizeof(in))) > 0)
+		pass_on(e, (size_t)n);
+	if (SSL_get_error(e->ssl, (int)n) != SSL_ERROR_WANT_READ)
+		_exit(0);
+}
+
+static void tls_begin(struct end *e)
+{
+	if (!(e->ssl = SSL_new(tls)) || !SSL_set_fd(e->ssl, e->fd))
+		abort();
+	SSL_set_accept_state(e->ssl);
+}
+
+static void tls_init(void)
+{
+	tls = SSL_CTX_new(TLS_server_method());
+	if (!tls || SSL_CTX_use_certificate_chain_file(tls, options.certificate) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(tls, options.key, SSL_FILETYPE_PEM) != 1)
+		bench_fail("relay: certificate or key");
+	SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+static void on_connection(int listener)
 {
 	static struct end *waiting;
 	struct end *e = calloc(1, sizeof(*e));
@@ -187,8 +234,16 @@ static void on_connection(int listener, enum relay_kind kind)
 	if (!e || (e->fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) < 0)
 		abort();
 	setsockopt(e->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (kind == RELAY_XML)
+	if (options.kind == RELAY_XML)
 		e->parser = parser_new(e);
+	if (options.kind == RELAY_FANOUT) {
+		if (n_ends == sizeof(ends) / sizeof(ends[0]))
+			bench_fail("relay: too many connections");
+		e->group = n_ends / options.group;
+		ends[n_ends++] = e;
+	}
+	if (tls)
+		tls_begin(e);
 	if (waiting) {
 		e->other = waiting;
 		waiting->other = e;
@@ -199,10 +254,13 @@ static void on_connection(int listener, enum relay_kind kind)
 	epoll_ctl(epoll, EPOLL_CTL_ADD, e->fd, &ev);
 }
 
-static _Noreturn void serve(int listener, enum relay_kind kind)
+void relay_serve(int listener, const struct relay_options *o)
 {
 	struct epoll_event events[64], ev = {.events = EPOLLIN};
 
+	options = *o;
+	if (options.certificate)
+		tls_init();
 	epoll = epoll_create1(0);
 	epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &ev);
 	for (;;) {
@@ -212,28 +270,36 @@ static _Noreturn void serve(int listener, enum relay_kind kind)
 			if (events[i].data.ptr)
 				on_readable(events[i].data.ptr);
 			else
-				on_connection(listener, kind);
+				on_connection(listener);
 		}
 	}
 }
 
-pid_t relay_start(enum relay_kind kind, int *ret_port)
+int relay_listen(int *ret_port)
 {
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	pid_t parent = getpid(), pid;
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, 128) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
 		bench_fail("relay: %s", strerror(errno));
 	*ret_port = ntohs(at.sin_port);
+	return fd;
+}
+
+pid_t relay_start(enum relay_kind kind, int *ret_port)
+{
+	const struct relay_options o = {.kind = kind};
+	int fd = relay_listen(ret_port);
+	pid_t parent = getpid(), pid;
+
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(0);
-		serve(fd, kind);
+		relay_serve(fd, &o);
 	}
 	close(fd);
 	return pid;

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What all scenarios share: clients, brackets, and the line of JSON.
+ */
+#include "run.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define QUIET_LOOK 100       /* milliseconds between two looks */
+#define QUIET_CPU  (2 * 1e6) /* nanoseconds a look; a quiet server's timers use less */
+#define QUIET_MAX  100       /* looks */
+
+/* -- clients --------------------------------------------------------------------------- */
+
+/* "%n" is the account's number. */
+static void password_of(const char *pattern, unsigned number, char *ret_text, size_t size)
+{
+	const char *at = strstr(pattern, "%n");
+
+	if (at)
+		snprintf(ret_text, size, "%.*s%u%s", (int)(at - pattern), pattern, number, at + 2);
+	else
+		snprintf(ret_text, size, "%s", pattern);
+}
+
+void run_clients(struct run *r, unsigned n)
+{
+	n += r->o.idle;
+	r->n_clients = n;
+	r->clients = bench_grow(NULL, n * sizeof(*r->clients));
+	for (unsigned i = 0; i < n; i++) {
+		char user[32], password[32];
+
+		snprintf(user, sizeof(user), "%s%u", r->o.user, r->o.first + i);
+		password_of(r->o.password, r->o.first + i, password, sizeof(password));
+		bench_client_init(&r->clients[i], &r->loop, &r->target, user, password);
+	}
+}
+
+void run_login(struct run *r, unsigned n)
+{
+	run_clients(r, n);
+	if (!bench_login_all(&r->loop, r->clients, r->n_clients, r->o.at_once))
+		bench_fail("%s", r->loop.trouble);
+}
+
+/* -- brackets ------------------------------------------------------------------------------ */
+
+void run_begin(struct run *r)
+{
+	r->cpu_ns -= meter_cpu(&r->meter.server);
+	r->db_cpu_ns -= meter_cpu(&r->meter.db);
+	r->begun = bench_now();
+}
+
+void run_end(struct run *r)
+{
+	r->seconds += (double)(bench_now() - r->begun) / 1e9;
+	r->cpu_ns += meter_cpu(&r->meter.server);
+	r->db_cpu_ns += meter_cpu(&r->meter.db);
+}
+
+/* For as long as that takes, what the server sends is read and not looked at. */
+static void drain(struct run *r, uint64_t milliseconds)
+{
+	uint64_t until = bench_now() + milliseconds * 1000000;
+
+	for (uint64_t now = bench_now(); now < until; now = bench_now())
+		bench_loop_turn(&r->loop, (int)((until - now) / 1000000) + 1);
+}
+
+void run_quiet(struct run *r)
+{
+	double last = meter_cpu(&r->meter.server) + meter_cpu(&r->meter.db);
+
+	for (unsigned i = 0, quiet = 0; i < QUIET_MAX && quiet < 2; i++) {
+		double now;
+
+		drain(r, QUIET_LOOK);
+		now = meter_cpu(&r->meter.server) + meter_cpu(&r->meter.db);
+		quiet = now - last < QUIET_CPU ? quiet + 1 : 0;
+		last = now;
+	}
+}
+
+/* -- the line ------------------------------------------------------------------------------ */
+
+static FILE *line;
+static char *line_text;
+static size_t line_size;
+
+void run_line_begin(const char *scenario)
+{
+	line = open_memstream(&line_text, &line_size);
+	if (!line)
+		bench_fail("out of memory");
+	fprintf(line, "{\"scenario\": \"%s\"", scenario);
+}
+
+void run_line_end(void)
+{
+	fputs("}\n", line);
+	fclose(line);
+	fputs(line_text, stdout);
+	free(line_text);
+}
+
+void run_number(const char *name, double value)
+{
+	if (!isfinite(value))
+		fprintf(line, ", \"%s\": null", name); /* per message, and none came */
+	else if (value == floor(value) && fabs(value) < 1e15)
+		fprintf(line, ", \"%s\": %.0f", name, value);
+	else
+		fprintf(line, ", \"%s\": %.4f", name, value);
+}
+
+void run_text(const char *name, const char *value)
+{
+	fprintf(line, ", \"%s\": \"", name);
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			putc('\\', line);
+		putc((unsigned char)*value < ' ' ? ' ' : *value, line);
+	}
+	putc('"', line);
+}
+
+void run_cpu_per(const struct run *r, const char *name, double n)
+{
+	char key[64];
+
+	if (r->meter.server.n) {
+		snprintf(key, sizeof(key), "cpu_us_per_%s", name);
+		run_number(key, r->cpu_ns / 1e3 / n);
+	}
+	if (r->meter.db.n) {
+		snprintf(key, sizeof(key), "db_cpu_us_per_%s", name);
+		run_number(key, r->db_cpu_ns / 1e3 / n);
+	}
+}
+
+void run_broken(struct run *r, const char *format, ...)
+{
+	va_list args;
+
+	if (r->broken)
+		return;
+	r->broken = true;
+	va_start(args, format);
+	vsnprintf(r->why, sizeof(r->why), format, args);
+	va_end(args);
+}
