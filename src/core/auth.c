@@ -106,14 +106,17 @@ void auth_closed(struct client *c)
 
 void auth_end(struct client *c)
 {
-	struct jd_str name = {c->login, ANONYMOUS_NAME};
-	struct jd_host *host;
+	cleanup_free char *login = NULL;
+	uint64_t owner = c->anonymous;
 
-	if (!c->anonymous)
+	if (!owner)
 		return;
-	host = host_find(jd_cstr(c->login + ANONYMOUS_NAME + 1));
-	anonymous_end(host, name, c->anonymous);
+	/* Not the client's any more, which may go on as somebody. */
+	login = c->login;
+	c->login = NULL;
 	c->anonymous = 0;
+	anonymous_end(host_find(jd_cstr(login + ANONYMOUS_NAME + 1)),
+		      (struct jd_str){login, ANONYMOUS_NAME}, owner);
 }
 
 /* -- logins that are not bound yet ------------------------------------------------------------ */
@@ -130,6 +133,7 @@ static char *login_of(struct jd_str host, struct jd_str name)
 
 void auth_note_login(struct client *c, const struct auth_ask *ask)
 {
+	auth_end(c); /* a login as nobody that has failed at its end */
 	mem_free(c->login);
 	c->login = login_of(ask->host, ask->name);
 }
@@ -201,7 +205,7 @@ void auth_ask(struct client *c, struct auth_ask *ask)
 	bool guess = ask->what == AUTH_KEYS || ask->what == AUTH_PASSWORD;
 	jd_usec delay = guess ? backoff_ask(&who) : 0;
 
-	if (!c->anonymous)
+	if (ask->what != AUTH_ANONYMOUS)
 		auth_note_login(c, ask);
 	q->client = c;
 	q->ask = ask;

@@ -3,6 +3,7 @@
 
 import pytest
 
+import sasl2
 from raw import DEADLINE, condition, failure
 from scram import b64
 from xmlstream import qname
@@ -111,3 +112,40 @@ def test_a_killed_server_leaves_nothing(host, connect):
     host.kill()
     host.start()
     wait_erased(host, jid)
+
+
+def nobody_in_vain(connect, server):
+    """A client whose login as nobody has failed at its end: it said that it is somebody."""
+    client = connect(server, "tls")
+    client.open(from_="a@localhost")
+    sasl2.send(client, "ANONYMOUS", "")
+    assert sasl2.failed(sasl2.answer(client)) == "invalid-authzid"
+    return client
+
+
+def test_another_login_behind_it(host, connect, make_account):
+    """Whoever tries to be somebody after that is not nobody any more."""
+    client = nobody_in_vain(connect, host)
+    jid, = accounts(host)
+    sasl2.send(client, "HT-SHA-256-NONE", sasl2.ht("a", "x"), sasl2.agent(sasl2.new_id()) +
+               "<fast xmlns='urn:xmpp:fast:0'/>")
+    assert sasl2.failed(sasl2.answer(client)) == "not-authorized"
+    client.connection.close()
+    wait_erased(host, jid)
+    alice = make_account(host, "a")
+    client = nobody_in_vain(connect, host)
+    jid, = set(accounts(host)) - {alice.jid}
+    reply = sasl2.exchange(client, "PLAIN", alice.user, alice.password, sasl2.BIND)
+    sasl2.succeeded(client, reply)
+    wait_erased(host, jid)
+    client.ready()
+    assert accounts(host) == [alice.jid]
+
+
+def test_who_was_nobody_can_be_banned_before_binding(host, connect, make_account):
+    alice = make_account(host, "a")
+    client = nobody_in_vain(connect, host)
+    reply = sasl2.exchange(client, "PLAIN", alice.user, alice.password)
+    sasl2.succeeded(client, reply)
+    host.ctl_ok("ban", alice.jid)
+    client.stream_error("not-authorized")
