@@ -41,11 +41,12 @@ struct jd_str tls_sni(const struct tls_session *s); /* p NULL: none was sent */
 
 /*
  * The addresses in the client's certificate (id-on-xmppAddr, RFC 6120 13.7.1.4), if it was
- * asked for one, sent one, and one of the host's authorities vouches for it: each is told
- * about every address, a peer's text of any length. -JD_ENOENT: nothing is vouched for.
+ * asked for one, sent one, and one of the authorities of this host (in A-labels, lower case)
+ * vouches for it: each is told about every address, a peer's text of any length. -JD_ENOENT:
+ * nothing is vouched for, or the handshake was one with another host.
  */
-int tls_client_addrs(const struct tls_session *s, void (*each)(void *arg, struct jd_str addr),
-		     void *arg) JD_MUST_USE;
+int tls_client_addrs(const struct tls_session *s, const char *host,
+		     void (*each)(void *arg, struct jd_str addr), void *arg) JD_MUST_USE;
 
 /* Channel bindings: RFC 9266 tls-exporter (TLS 1.3 only: -JD_ENOENT before) and RFC 5929
  * tls-server-end-point. */

@@ -206,13 +206,22 @@ static const ASN1_STRING *xmpp_addr(const GENERAL_NAME *name)
 	return other->value->value.utf8string;
 }
 
-int tls_client_addrs(const struct tls_session *s, void (*each)(void *arg, struct jd_str addr),
-		     void *arg)
+/* The handshake was one with this host: with its certificate, and by those whom it trusts. */
+static bool is_with(const struct tls_session *s, const char *host)
+{
+	for (size_t i = 0; i < s->store->n; i++)
+		if (strcmp(s->store->entries[i].name, host) == 0)
+			return s->store->entries[i].ctx == SSL_get_SSL_CTX(s->ssl);
+	return false;
+}
+
+int tls_client_addrs(const struct tls_session *s, const char *host,
+		     void (*each)(void *arg, struct jd_str addr), void *arg)
 {
 	X509 *cert = SSL_get0_peer_certificate(s->ssl);
 	GENERAL_NAMES *names;
 
-	if (!cert || s->distrusted || SSL_session_reused(s->ssl) ||
+	if (!cert || s->distrusted || !is_with(s, host) || SSL_session_reused(s->ssl) ||
 	    SSL_get_verify_mode(s->ssl) == SSL_VERIFY_NONE ||
 	    SSL_get_verify_result(s->ssl) != X509_V_OK)
 		return -JD_ENOENT;

@@ -5,6 +5,7 @@
  * and the end of the login, so it is computed when it is asked for.
  */
 #include "stream/c2s_priv.h"
+#include "util/idn.h"
 #include "xmpp/jid.h"
 
 size_t c2s_binding(const struct c2s *c, enum sasl_binding type, uint8_t out[64])
@@ -51,13 +52,16 @@ static void on_addr(void *arg, struct jd_str addr)
 	cert->names[cert->n++][jid.local_len] = '\0';
 }
 
+/* Whom one host trusts to vouch for its accounts says nothing about those of another, to which
+ * the stream may have turned since the handshake. */
 static void find_names(const struct c2s *c, struct sasl_cert *ret_cert)
 {
 	struct tls_session *tls = conn_tls(c->conn);
 	struct found f = {c->login->host->name, ret_cert};
+	char host[256];
 
 	ret_cert->n = 0;
-	if (tls && tls_client_addrs(tls, on_addr, &f) < 0)
+	if (tls && (idn_to_ascii(f.host, host) < 0 || tls_client_addrs(tls, host, on_addr, &f) < 0))
 		ret_cert->n = 0;
 }
 

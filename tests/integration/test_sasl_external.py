@@ -144,3 +144,21 @@ def test_each_host_for_itself(own_server, make_account, connect, authorities):
     assert offered(connect, server, both, "tls")[1]
     assert not offered(connect, server, both, "tls", "example.test")[1]
     assert not offered(connect, server, both, "wss")[1]
+
+
+@pytest.mark.parametrize("other", (None, 1))
+def test_who_vouches_for_one_host(own_server, make_account, connect, authorities, other):
+    """The stream turns to another host behind the handshake; nobody there trusts this authority."""
+    settings = {("host", "localhost"): {"client_ca": str(authorities[0].certificate)}}
+    if other:
+        settings["host", "example.test"] = {"client_ca": str(authorities[other].certificate)}
+    server = own_server(settings=settings)
+    make_account(server, "juliet", host="example.test")
+    certificate = authorities[0].certify("both", XMPP_ADDR + "juliet@example.test",
+                                         XMPP_ADDR + "juliet@localhost")
+    client = connect(server, "tls", certificate=certificate)
+    client.host = "example.test"
+    client.open()
+    assert "EXTERNAL" not in client.mechanisms()
+    answer = client.sasl("auth", b64(b"juliet@example.test"), mechanism="EXTERNAL")
+    assert failure(answer) == "invalid-mechanism"
