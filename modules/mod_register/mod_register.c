@@ -174,7 +174,8 @@ static bool read_jid(struct jd_instance *mi, struct jd_str name, struct jd_arena
 				       .text = "This cannot be the name of an account."};
 	if (name.len > NAME_MAX || jd_jid_make(arena, name, host, JD_STR_NULL, ret_jid) < 0)
 		return false;
-	if (!is_reserved(o, jd_jid_local(*ret_jid)))
+	/* Who is named in `admins` without having an account would be whoever comes first. */
+	if (!is_reserved(o, jd_jid_local(*ret_jid)) && !jd_is_admin(jd_instance_host(mi), *ret_jid))
 		return true;
 	*ret_error = error_of(-JD_EEXIST);
 	return false;

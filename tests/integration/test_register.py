@@ -155,6 +155,16 @@ def test_refused(open_server, connect, make_account):
     assert open_server.ctl_ok("users").count("@") == 1
 
 
+def test_an_administrators_name_is_not_to_be_had(own_server, connect):
+    """Somebody is named in `admins` who has no account yet, or none any more."""
+    server = own_server(settings={"register": {"registration": True}, "admins": ["root@localhost"],
+                                  ("host", "localhost"): {"admins": ["boss@localhost"]}})
+    client = connect(server).secure()
+    for name in ("root", "Boss"):
+        assert condition(client.iq("set", wish(name))) == ("cancel", "conflict"), name
+    assert server.ctl_ok("users").count("@") == 0
+
+
 def test_too_many(open_server, connect):
     for i in range(2):
         client = connect(open_server).secure()
