@@ -4,7 +4,8 @@
  * run it, and running it with checked values instead of words.
  *
  * The right of a host's administrator ends where an argument names another host.
- * What names none at all concerns the whole server.
+ * What names none at all concerns the whole server.  Nor may he do anything to an
+ * account that administers the server: with a new password he would be it.
  */
 #include <stdio.h>
 
@@ -94,8 +95,10 @@ static void confine(const struct jd_command_def *def, const struct jd_host *host
 	}
 }
 
-static bool is_confined(struct jd_command *c, const struct jd_host *host)
+/* NULL, or a sentence. */
+static const char *beyond(struct jd_command *c, const struct jd_host *host)
 {
+	static const char elsewhere[] = "This is beyond the host that you administer.";
 	const struct jd_command_def *def = c->entry->def;
 	bool named = false;
 
@@ -104,9 +107,12 @@ static bool is_confined(struct jd_command *c, const struct jd_host *host)
 			continue;
 		named = true;
 		if (!jd_str_eq(jd_jid_domain(c->args[i].jid), jd_host_name(host)))
-			return false;
+			return elsewhere;
+		/* What may be left out says where to look, and changes nothing. */
+		if (!def->args[i].optional && jd_is_admin(NULL, c->args[i].jid))
+			return "This account administers the whole server.";
 	}
-	return named;
+	return named ? NULL : elsewhere;
 }
 
 /* -- running one --------------------------------------------------------------------- */
@@ -172,16 +178,15 @@ static int prepare(const struct jd_command_request *request, struct jd_command *
 {
 	struct jd_str values[JD_COMMAND_MAX_ARGS];
 	bool all = jd_is_admin(NULL, request->by);
+	const char *why;
 
 	memcpy(values, request->values, sizeof(values));
 	if (!all)
 		confine(request->def, request->host, values);
 	if (command_fill(c, values, ret_wrong, wrong_size))
 		return -JD_EINVAL;
-	if (!all && !is_confined(c, request->host))
-		return refuse(-JD_EACCESS, "This is beyond the host that you administer.",
-			      ret_wrong, wrong_size);
-	return 0;
+	why = all ? NULL : beyond(c, request->host);
+	return why ? refuse(-JD_EACCESS, why, ret_wrong, wrong_size) : 0;
 }
 
 int jd_command_start(struct jd_owner *owner, const struct jd_command_request *request,

@@ -315,3 +315,21 @@ def test_slixmpp(world):
     names, done, count = talk(world.boss, ["xep_0050"], scenario)
     assert ADMIN + "add-user" in names and ADMIN + "shutdown" not in names
     assert (done, count) == ("completed", "4")
+
+
+def test_an_administrator_of_the_server_is_above_one_of_his_host(world):
+    """Otherwise the one would become the other, by a new password."""
+    boss, root = world.boss.login(), world.root.login()
+    jid = world.root.jid
+    for node, values in (("jackdaw:passwd", {"JID": jid, "PASSWORD": "another secret"}),
+                         ("jackdaw:deluser", {"JID": jid}), ("jackdaw:ban", {"JID": jid}),
+                         ("jackdaw:kick", {"JID": root.jid}),
+                         (ADMIN + "change-user-password",
+                          {"accountjid": jid, "password": "another secret"})):
+        assert specific(run(boss, node, **values)) == ("cancel", "forbidden"), node
+    assert root.iq("get", "<ping xmlns='urn:xmpp:ping'/>", root.host).get("type") == "result"
+    world.root.login()
+    # He may be looked at, and not the other way round.
+    assert status(run(boss, "jackdaw:sessions", ADDRESS=jid)) == "completed"
+    assert status(run(root, "jackdaw:passwd", JID=world.boss.jid, PASSWORD="another secret")) == (
+        "completed")
