@@ -103,14 +103,17 @@ static void cmd_list(struct jd_command *c)
 
 /* -- revoking ------------------------------------------------------------------------------ */
 
-/* Whoever has lost a device wants it out of the account now. */
+/* Whoever has lost a device wants it out of the account now. Logins that are not bound yet go all:
+ * which of them was by this token is not known here, and the others just come again. */
 static void end_sessions(struct jd_command *c)
 {
 	struct jd_jid jid = jd_arg_jid(c, 0);
-	struct jd_account *a = account_peek(host_find(jd_jid_domain(jid)), jd_jid_local(jid));
+	struct jd_host *host = host_find(jd_jid_domain(jid));
+	struct jd_account *a = account_peek(host, jd_jid_local(jid));
 	struct jd_str device = jd_arg_given(c, 1) ? jd_arg_text(c, 1) : JD_STR_NULL;
 	struct jd_session *next;
 
+	auth_revoke(host, jd_jid_local(jid));
 	for (struct jd_session *s = a ? jd_session_next(a, NULL) : NULL; s; s = next) {
 		next = jd_session_next(a, s);
 		if (s->device.len && (!device.p || jd_str_eq(s->device, device)))

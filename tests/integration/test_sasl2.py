@@ -525,6 +525,16 @@ def test_deleting_ends_tokens(server, account, connect):
 # -- tokens and the operator ----------------------------------------------------------------
 
 
+def test_revoking_ends_what_is_not_bound_yet(server, alice, connect):
+    """Who has logged in by a token and waits with binding is in the account as well."""
+    first, token = get_token(server, alice, connect)
+    waiting = secured(server, connect)
+    succeeded(waiting, use(waiting, token))
+    assert server.ctl_json("token", "revoke", alice.jid, token.device)["revoked"] == 1
+    first.stream_error("not-authorized")
+    waiting.stream_error("not-authorized")
+
+
 def test_list_and_revoke(server, alice, connect):
     one, first = get_token(server, alice, connect)
     two, second = get_token(server, alice, connect)
