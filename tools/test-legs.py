@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ET
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
+WORKERS = str((os.cpu_count() or 2) + 1)
 STEP_SECONDS = 1800
 LISTED = 100
 
@@ -247,6 +248,8 @@ def pytest(leg, folder, suite):
         os.path.join(TOP, "tests", "run"), "--build", folder, "--io-threads", leg["io_threads"],
         "--junit", report] + node + leg["which"] + [
             "-q", "--tb=short", "-o", "junit_family=xunit2", suite]
+    if suite == "integration":  # each worker has servers of its own; most tests wait
+        argv += ["-n", WORKERS, "--dist", "loadfile"]
     good = run(suite, argv, log, env=env)
     if not os.path.exists(report):
         say(tail(log))
