@@ -84,7 +84,7 @@ static void retry_later(struct line *c)
 		loop_timer(c->pg->loop, &c->timer, wait, on_retry);
 }
 
-/* Once for the whole database, with what is said of the first connection. */
+/* The guard speaks for the whole database, once; the others for themselves while it is there. */
 static void log_away(struct line *c, const char *why)
 {
 	char role[24];
@@ -94,9 +94,12 @@ static void log_away(struct line *c, const char *why)
 		return;
 	role_name(c, role, sizeof(role));
 	(void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(why, "\n"), why);
-	if (!c->pg->away)
+	if (c->kind != LINE_GUARD)
+		jd_log_peer(JD_LOG_WARNING, "a connection to the database cannot be made",
+			    jd_kv_cstr("connection", role), jd_kv_cstr("reason", line));
+	else if (!c->pg->away)
 		jd_log(JD_LOG_WARNING, "the database is gone; trying to reach it",
-		       jd_kv_cstr("connection", role), jd_kv_cstr("reason", line));
+		       jd_kv_cstr("reason", line));
 	else
 		jd_log(JD_LOG_DEBUG, "the database cannot be reached", jd_kv_cstr("reason", line));
 	if (c->kind == LINE_GUARD)
