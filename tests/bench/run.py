@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Measures Jackdaw, the floors, Prosody and ejabberd in one session; see doc/benchmark.md.
+
+The servers run side by side and are measured one after the other, round by round, so that a
+neighbour who makes the machine slow for a minute makes all of them slow.  Medians count.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import report
+import servers
+from figures import CONTACTS, FIGURES, GROUP
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+ACCOUNTS = list(range(10001)) + list(range(GROUP, GROUP + CONTACTS + 1))
+
+
+def arguments():
+    names = sorted({figure.group for figure in FIGURES} | {figure.name for figure in FIGURES})
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0],
+                                     epilog="Figures and groups: " + ", ".join(names))
+    parser.add_argument("--build", default=".", help="the build folder (a release build)")
+    parser.add_argument("--only", action="append", metavar="FIGURE", choices=names,
+                        help="a figure or a group of them; may be repeated")
+    parser.add_argument("--servers", default="Jackdaw,Prosody,ejabberd",
+                        help="which of them (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
+    parser.add_argument("--quick", action="store_true",
+                        help="small numbers: to try the benchmark, not the servers")
+    parser.add_argument("--json", metavar="FILE", default="bench.jsonl",
+                        help="one line for each run (default %(default)s)")
+    parser.add_argument("--doc", metavar="FOLDER",
+                        help="where benchmark.md and benchmark.svg go (default: nowhere)")
+    args = parser.parse_args()
+    args.build = os.path.abspath(args.build)
+    args.servers = args.servers.split(",")
+    if args.rounds < 1:
+        parser.error("--rounds is at least 1")
+    return args
+
+
+class Bench:
+    """All that has been started, and what was measured."""
+
+    def __init__(self, args, folder):
+        self.args, self.folder = args, folder
+        self.tool = os.path.join(args.build, "jackdaw-bench")
+        self.certificate = servers.make_certificate(folder)
+        self.running = {}
+        self.values = {}  # (figure, subject): [value, ...]
+        self.lines = open(args.json, "w", encoding="utf-8")
+        self.broken = []
+
+    # -- subjects ---------------------------------------------------------------------
+
+    def make(self, name):
+        if name.startswith(("relay", "fan-out")):
+            tls = self.certificate if name.endswith("+TLS") else None
+            kind = "fanout" if name.startswith("fan") else "xml" if "expat" in name else "bytes"
+            return servers.Relay(tempfile.mkdtemp(dir=self.folder), self.args.build, kind, tls)
+        if name == "Prosody":
+            return servers.Prosody(self.folder, self.certificate)
+        if name == "ejabberd":
+            return servers.Ejabberd(self.folder, self.certificate)
+        more = {"Jackdaw io=0": {"io_threads": 0}, "Jackdaw io=2": {"io_threads": 2},
+                "Jackdaw parked": {"park_after": "1s"}, "Jackdaw hosts": {"hosts": 100}}
+        return servers.Jackdaw(self.folder, self.args.build, SOURCE, self.certificate,
+                               name=name, **more.get(name, {}))
+
+    def subject(self, name, fresh):
+        """A server that runs, with its accounts."""
+        if name not in self.running:
+            subject = self.make(name)
+            subject.accounts(ACCOUNTS)
+            subject.start()
+            self.running[name] = subject
+            if not subject.raw:
+                self.tell("%s: accounts" % name)
+                self.befriend(subject)
+        elif fresh:
+            self.running[name].stop()
+            self.running[name].start()
+        return self.running[name]
+
+    def befriend(self, subject):
+        """The contacts of the scenarios that need some."""
+        if any(figure.args.get("first") == GROUP and subject.name in figure.subjects
+               for figure in self.figures()):
+            self.call(subject, "befriend", {"first": GROUP, "contacts": CONTACTS}, "tcp")
+
+    def stop(self):
+        for subject in self.running.values():
+            subject.stop()
+        self.lines.close()
+
+    # -- runs -------------------------------------------------------------------------
+
+    def figures(self):
+        only = self.args.only
+        return [figure for figure in FIGURES
+                if not only or figure.name in only or figure.group in only]
+
+    def wanted(self, figure):
+        names = [name for name in figure.subjects if name.split(" ")[0] in self.args.servers]
+        return list(figure.floors) + names
+
+    def tell(self, text):
+        if sys.stderr.isatty():
+            print("\r\033[K" + text, end="", file=sys.stderr, flush=True)
+
+    def call(self, subject, scenario, options, transport):
+        argv = [self.tool, scenario, "--transport", transport,
+                "--port", str(subject.ports[transport])]
+        for pid in subject.pids():
+            argv += ["--pid", str(pid)]
+        for name, value in options.items():
+            argv += ["--" + name] + ([] if value is True else [str(value)])
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        line = json.loads(done.stdout) if done.stdout else {}
+        if done.returncode:
+            self.broken.append("%s, %s: %s" % (subject.name, scenario, done.stderr.strip()))
+        return line
+
+    def measure(self, figure, name, number):
+        floor = name in figure.floors
+        subject = self.make(name) if floor else self.subject(name, figure.fresh)
+        self.tell("%s: %s, round %d" % (figure.title, name, number + 1))
+        if floor:
+            subject.start()
+        options = dict(figure.args, **(figure.less if self.args.quick else {}))
+        try:
+            line = self.call(subject, figure.scenario, options,
+                             figure.floor_transport() if floor else figure.transport)
+        finally:
+            if floor:
+                subject.stop()
+            elif figure.fresh and figure.once:
+                # Ten thousand broken connections are somebody else's noise otherwise.
+                subject.stop()
+                subject.start()
+        line.update(figure=figure.name, subject=name, round=number)
+        print(json.dumps(line), file=self.lines, flush=True)
+        value = line.get(figure.field)
+        if value is not None and "broken" not in line:
+            self.values.setdefault((figure.name, name), []).append(value * figure.scale)
+
+    def run(self):
+        for figure in self.figures():
+            for number in range(1 if figure.once else self.args.rounds):
+                for name in self.wanted(figure):
+                    self.measure(figure, name, number)
+        self.tell("")
+
+    def medians(self):
+        return {key: statistics.median(values) for key, values in self.values.items()}
+
+
+def main():
+    args = arguments()
+    missing = [name for name, program in (("Prosody", "prosody"), ("ejabberd", "erl"))
+               if name in args.servers and not shutil.which(program)]
+    if missing:
+        sys.exit("%s is not there: tools/deps bench installs it, --servers leaves it out"
+                 % " and ".join(missing))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="jackdaw-bench-", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)
+        load = os.getloadavg()[0]
+        bench = Bench(args, folder)
+        try:
+            bench.run()
+        finally:
+            bench.stop()
+    results = report.Results(bench.figures(), bench.medians(), bench.broken, load, args)
+    print(results.text())
+    if args.doc:
+        results.write(args.doc)
+    sys.exit(1 if bench.broken else 0)
+
+
+if __name__ == "__main__":
+    main()
