@@ -7,7 +7,9 @@
  * invisible stays so.  When the last one goes, time and status are remembered
  * with the account and written some seconds later, many in one unit, since
  * nobody waits for it: a crash may lose what is not written yet, and no more.
- * Only who may see the account's presence is told.
+ * Only who may see the account's presence is told.  XEP-0012 wants others to hear
+ * `forbidden`; that would tell them which accounts there are, so they hear what
+ * they would if there were none (RFC 6120 8.3.3.19, RFC 6121 8.5.1).
  */
 #include <jackdaw/roster.h>
 
@@ -244,7 +246,7 @@ static enum jd_verdict on_account_get(struct jd_instance *mi, struct jd_iq *iq)
 
 	iq->data = jd_data(mi);
 	if (!may_see(mi, iq->account, iq->st->from))
-		jd_iq_fail(iq, JD_FORBIDDEN, NULL);
+		jd_iq_fail(iq, JD_SERVICE_UNAVAILABLE, NULL);
 	else if (somebody_there(iq->account))
 		answer(iq, 0, JD_STR_NULL);
 	else if (seen->at)
@@ -271,7 +273,7 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 	    !jd_el_is(jd_el_first(jd_stanza_root(ev->st)), NS_LAST, "query") ||
 	    may_see(mi, ev->account, ev->st->from))
 		return JD_PASS;
-	jd_bounce(ev->st, JD_FORBIDDEN, NULL);
+	jd_bounce(ev->st, JD_SERVICE_UNAVAILABLE, NULL);
 	return JD_DROP;
 }
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Last activity (XEP-0012)."""
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 from raw import condition
@@ -55,9 +57,19 @@ def test_strangers_learn_nothing(alice, bob):
 @pytest.mark.ours
 def test_strangers_do_not_ask_devices(alice, bob):
     stranger, asked = bob.ready(), alice.ready()
-    assert condition(ask(stranger, asked.jid)) == ("auth", "forbidden")
+    assert condition(ask(stranger, asked.jid)) == ("cancel", "service-unavailable")
     events = stranger.barrier(asked)
     assert not [e for e in events if e.tag == qname("iq")]
+
+
+@pytest.mark.ours
+def test_strangers_do_not_learn_names(alice, bob):
+    stranger = bob.ready()
+    answers = [ask(stranger, to) for to in (alice.jid, "nobody@" + stranger.host)]
+    for answer in answers:
+        for name in ("from", "id"):
+            del answer.attrib[name]
+    assert ET.tostring(answers[0]) == ET.tostring(answers[1])
 
 
 @pytest.mark.ours
