@@ -206,12 +206,12 @@ static void add_keys(struct jd_unit *unit, struct change *c, int h)
 			      jd_blob((struct jd_str){(const char *)row->keys.server, digest})));
 }
 
-static void derive_done(struct worker_job *job)
+static void write_keys(struct change *c)
 {
-	struct change *c = (struct change *)job;
 	struct jd_params who = JD_PARAMS(jd_text(jd_host_name(c->host)), jd_text(jd_cstr(c->name)));
 	struct jd_unit *unit = jd_unit_new();
 
+	jd_unit_key(unit, c->number);
 	if (c->create && c->force)
 		jd_unit_add(unit, &bury_not, who);
 	if (c->create)
@@ -227,6 +227,39 @@ static void derive_done(struct worker_job *job)
 			add_keys(unit, c, h);
 	}
 	if (jd_unit_submit(unit, &c->owner, on_written, c) < 0)
+		change_end(c, -JD_EDB);
+}
+
+/* Changed keys go in a row with what logins write in the name of the old ones (tokens, more
+ * keys): none of them sees half of the other, or waits for a row that it holds. */
+static void on_number(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct change *c = arg;
+
+	if (status != JD_DB_OK) {
+		change_end(c, -JD_EDB);
+	} else if (jd_rows_count(rows) == 0) {
+		change_end(c, -JD_ENOENT);
+	} else {
+		c->number = (uint64_t)jd_row_int(rows, 0, 0);
+		write_keys(c);
+	}
+}
+
+static int find_number(struct change *c, jd_db_fn fn)
+{
+	return jd_db_query(&c->owner, &find_owner,
+			   JD_PARAMS(jd_text(jd_host_name(c->host)), jd_text(jd_cstr(c->name))), fn,
+			   c);
+}
+
+static void derive_done(struct worker_job *job)
+{
+	struct change *c = (struct change *)job;
+
+	if (c->create)
+		write_keys(c);
+	else if (find_number(c, on_number) < 0)
 		change_end(c, -JD_EDB);
 }
 
@@ -378,9 +411,7 @@ static void on_owner(void *arg, enum jd_db_status status, const struct jd_rows *
 int account_delete(struct jd_host *host, struct jd_jid jid, account_done_fn done, void *arg)
 {
 	struct change *c = change_new(host, jid, done, arg);
-	int r = jd_db_query(&c->owner, &find_owner,
-			    JD_PARAMS(jd_text(jd_host_name(host)), jd_text(jd_cstr(c->name))),
-			    on_owner, c);
+	int r = find_number(c, on_owner);
 
 	if (r < 0)
 		change_free(c);

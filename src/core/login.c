@@ -295,25 +295,35 @@ static struct jd_param blob(const uint8_t *p, size_t n)
 	return jd_blob((struct jd_str){(const char *)p, n});
 }
 
+/* In a row with changes of the password. */
+static int write_keys(struct upgrade *u)
+{
+	const struct upgrade_ask *ask = u->ask;
+	size_t digest = crypto_digest_size(ask->hash);
+	struct jd_unit *unit = jd_unit_new();
+
+	jd_unit_key(unit, ask->owner);
+	jd_unit_add(unit, &add_keys,
+		    JD_PARAMS(jd_int((int64_t)ask->owner), jd_int(ask->hash),
+			      blob(ask->salt, ask->salt_len), jd_int(ask->iterations),
+			      blob(ask->stored_key, digest), blob(ask->server_key, digest),
+			      blob(ask->proof.salt, ask->proof.salt_len)));
+	return jd_unit_submit(unit, &u->owner, on_keys, u);
+}
+
 void login_upgrade(struct client *c, struct upgrade_ask *ask)
 {
 	struct upgrade *u = mem_new(struct upgrade);
-	size_t digest = crypto_digest_size(ask->hash);
-	struct jd_param owner = jd_int((int64_t)ask->owner);
 	int r;
 
 	*u = (struct upgrade){.client = c, .ask = ask};
 	owner_init(&u->owner);
 	c->asks++;
 	if (ask->keys)
-		r = jd_db_query(&u->owner, &add_keys,
-				JD_PARAMS(owner, jd_int(ask->hash), blob(ask->salt, ask->salt_len),
-					  jd_int(ask->iterations), blob(ask->stored_key, digest),
-					  blob(ask->server_key, digest),
-					  blob(ask->proof.salt, ask->proof.salt_len)),
-				on_keys, u);
+		r = write_keys(u);
 	else
-		r = jd_db_query(&u->owner, &list_hashes, JD_PARAMS(owner), on_hashes, u);
+		r = jd_db_query(&u->owner, &list_hashes, JD_PARAMS(jd_int((int64_t)ask->owner)),
+				on_hashes, u);
 	if (r < 0)
 		upgrade_end(u, true, 0);
 }

@@ -182,6 +182,23 @@ class Postgres:
                          "-p", PORT, "-U", self.superuser, "-d", database, *options,
                          input=text).stdout.strip()
 
+    @contextlib.contextmanager
+    def held(self, text, database):
+        """A transaction that has run a statement, returning rows, and is undone at the end."""
+        with subprocess.Popen(
+                [os.path.join(self.bin, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+                 "-h", self.folder, "-p", PORT, "-U", self.superuser, "-d", database],
+                cwd=self.folder, env=self._environment(), stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True, **self.who) as process:
+            process.stdin.write("BEGIN;\n%s;\n" % text)
+            process.stdin.flush()
+            try:
+                assert process.stdout.readline().strip(), "no row is held"
+                yield
+            finally:
+                process.stdin.close()
+                process.wait(DEADLINE)
+
     def create(self, name=None, options=""):
         """A database that belongs to the role of the server; returns its name."""
         if name is None:

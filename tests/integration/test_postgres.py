@@ -2,6 +2,7 @@
 """A server whose PostgreSQL has accidents: it stays alive, answers what needs no database,
 loses nothing that was acknowledged, and recovers by itself."""
 
+import concurrent.futures
 import contextlib
 import os
 import subprocess
@@ -10,9 +11,11 @@ import time
 import pytest
 
 import postgres
+import sasl2
 from pgproxy import Proxy
 from postgres import Postgres
 from raw import DEADLINE, SLOW, condition, failure, fresh
+from scram import b64
 from xmlstream import qname
 
 pytestmark = [pytest.mark.ours, pytest.mark.skipif(
@@ -305,3 +308,48 @@ def test_killed_server_comes_back(settings, own_server, make_account):
         server.kill()
         server.start()
     account.ready()
+
+
+# -- side by side ----------------------------------------------------------------------------
+
+def until(is_so, what):
+    end = time.monotonic() + DEADLINE
+    while not is_so():
+        assert time.monotonic() < end, what
+
+
+def test_no_token_of_an_old_password(database, settings, own_server, make_account):
+    """The change stands still half way, and in comes somebody with the old password."""
+    server = own_server(settings=settings)
+    # So that one of them has a connection of its own for writing.
+    accounts = [make_account(server) for _ in range(3)]
+    alice = accounts[1]
+    name = settings["database"]["connection"].split("dbname=")[1].split()[0]
+
+    def ask(client):
+        sasl2.send(client, "PLAIN", b64(("\0%s\0%s" % (alice.user, alice.password)).encode()),
+                   sasl2.agent(sasl2.new_id()) + sasl2.request_token())
+
+    def count(query):
+        return int(database.sql("SELECT count(*) FROM " + query, name))
+
+    first, thief = (alice.connect(server, "starttls").secure() for _ in range(2))
+    ask(first)
+    sasl2.succeeded(first, sasl2.answer(first))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with database.held("SELECT agent FROM fast_token FOR UPDATE", name):
+            change = pool.submit(server.ctl, "passwd", alice.jid, stdin="another secret\n")
+            until(lambda: count("pg_stat_activity WHERE wait_event_type = 'Lock' AND datname ="
+                                " '%s'" % name), "the change does not wait")
+            before = server.ctl_json("db", "status")["waiting"]
+            ask(thief)
+            until(lambda: sum("logged in" in line.text for line in server.process.log.lines) == 2,
+                  "the old password is refused already")
+            # Its token is there, or has to wait.
+            until(lambda: count("fast_token") == 2 or
+                  all(server.ctl_json("db", "status")["waiting"] > before for _ in range(5)),
+                  "no token is written")
+        done = change.result(2 * DEADLINE)
+    assert done.returncode == 0, done.stderr
+    thief.drain_to_end()
+    assert count("fast_token") == 0
