@@ -54,7 +54,7 @@ struct nobody {
 };
 
 static struct list all = LIST_INIT(all);
-static size_t count; /* accounts that have been made, or are being made, and have not ended */
+static size_t count; /* accounts that are being made, there, or being erased */
 
 static struct nobody *nobody_new(struct jd_host *host)
 {
@@ -121,6 +121,14 @@ void anonymous_make(struct jd_host *host, anonymous_fn done, void *arg)
 
 /* -- gone ----------------------------------------------------------------------------------- */
 
+/* Erasing takes longer than making: who comes and goes must not leave more and more behind. */
+static void on_erased(void *arg, int result)
+{
+	(void)arg;
+	(void)result;
+	count--;
+}
+
 static void on_taken(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct nobody *n = arg;
@@ -133,7 +141,9 @@ static void on_taken(void *arg, enum jd_db_status status, const struct jd_rows *
 		memcpy(text, n->name, ANONYMOUS_NAME);
 		text[ANONYMOUS_NAME] = '@';
 		memcpy(text + ANONYMOUS_NAME + 1, host.p, host.len);
-		erase_account(n->host, jid, n->number, NULL, NULL);
+		erase_account(n->host, jid, n->number, on_erased, NULL);
+	} else {
+		count--;
 	}
 	nobody_free(n);
 }
@@ -144,10 +154,11 @@ void anonymous_end(struct jd_host *host, struct jd_str local, uint64_t owner)
 	struct jd_unit *unit;
 
 	JD_ASSERT(local.len == ANONYMOUS_NAME && count > 0);
-	count--;
 	account_forget(host, local, STREAM_NOT_AUTHORIZED);
-	if (server.stopping)
+	if (server.stopping) {
+		count--;
 		return;
+	}
 	n = nobody_new(host);
 	n->number = owner;
 	memcpy(n->name, local.p, local.len);
@@ -155,7 +166,7 @@ void anonymous_end(struct jd_host *host, struct jd_str local, uint64_t owner)
 	jd_unit_key(unit, owner);
 	jd_unit_add(unit, &take_name, JD_PARAMS(jd_int((int64_t)owner)));
 	if (jd_unit_submit(unit, &n->owner, on_taken, n) < 0)
-		nobody_free(n);
+		on_taken(n, JD_DB_FAILED, NULL);
 }
 
 size_t anonymous_count(void)

@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
+#include "core/auth_anonymous.h"
 #include "core/auth_backoff.h"
+#include "core/erase.h"
 #include "replay/world.h"
 
 static int setup(void **state)
@@ -524,6 +526,39 @@ static void test_many(void **state)
 	}
 }
 
+/* -- nobody ------------------------------------------------------------------------------------ */
+
+static char nobody[ANONYMOUS_NAME + 1];
+static uint64_t nobody_owner;
+
+static void on_nobody(void *arg, const char *name, uint64_t owner)
+{
+	(void)arg;
+	memcpy(nobody, name, sizeof(nobody));
+	nobody_owner = owner;
+}
+
+/* Who comes and goes faster than anybody can be erased is held up by the bound on all of them. */
+static void test_nobody_counts_until_erased(void **state)
+{
+	struct jd_host *host = world_host("localhost");
+
+	(void)state;
+	nobody_owner = 0;
+	anonymous_make(host, on_nobody, NULL);
+	assert_int_equal(anonymous_count(), 1);
+	world_settle();
+	assert_true(nobody_owner);
+	anonymous_end(host, jd_cstr(nobody), nobody_owner);
+	assert_int_equal(anonymous_count(), 1);
+	world_settle();
+	assert_int_equal(anonymous_count(), 1);
+	while (erase_count())
+		world_settle();
+	assert_int_equal(anonymous_count(), 0);
+	assert_int_equal(world_owner("localhost", nobody), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -540,6 +575,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_backoff, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_backoff_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changed_before_bind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nobody_counts_until_erased, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};
 
