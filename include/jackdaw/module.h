@@ -97,7 +97,11 @@ struct jd_module {
 	/* Any of the following may be NULL. */
 	/* Cross-checks of the options: a sentence about what is wrong, or NULL. */
 	const char *(*check)(const void *data);
+	/* A module that starts while the server runs is told of the sessions that are there:
+	 * session_bound, and session_presence of those that are available. */
 	int (*start)(struct jd_instance *mi);
+	/* Its handlers are gone, and so is what it had of accounts and sessions: the functions
+	 * below have been called for it. */
 	void (*stop)(struct jd_instance *mi);
 	void (*account_free)(struct jd_instance *mi, void *data);
 	void (*session_free)(struct jd_instance *mi, void *data);

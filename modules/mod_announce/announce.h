@@ -39,6 +39,8 @@ struct text {
 
 int crowd_start(struct jd_instance *mi);
 void crowd_stop(struct jd_instance *mi);
+/* The session_free of the module. */
+void crowd_forget(struct jd_instance *mi, void *data);
 /* The number of sessions that it will reach; -JD_ELIMIT: too many are under way. */
 int64_t crowd_tell(struct jd_instance *mi, struct text text);
 void send_text(struct jd_instance *mi, struct jd_jid to, struct text text);

@@ -203,4 +203,5 @@ static void stop(struct jd_instance *mi)
 
 JD_MODULE(announce, .summary = "Announcements and the message of the day",
 	  .data_size = sizeof(struct announce), .account_size = sizeof(struct seen),
-	  .session_size = sizeof(struct online), .options = options, .start = start, .stop = stop);
+	  .session_size = sizeof(struct online), .options = options, .session_free = crowd_forget,
+	  .start = start, .stop = stop);

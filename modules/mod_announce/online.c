@@ -155,12 +155,16 @@ int crowd_start(struct jd_instance *mi)
 	return r;
 }
 
+/* When the session ends it has left; when the module does, this comes before stop(). */
+void crowd_forget(struct jd_instance *mi, void *data)
+{
+	leave(crowd_of(mi), data);
+}
+
 void crowd_stop(struct jd_instance *mi)
 {
 	struct crowd *c = crowd_of(mi);
 
 	while (c->going)
 		going_end(c);
-	while (c->first)
-		leave(c, c->first);
 }

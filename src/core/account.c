@@ -13,6 +13,9 @@
 /* Beyond so many, unused accounts are forgotten at once. */
 #define ACCOUNTS_KEPT 50000
 
+/* Deleted, and somebody still holds them. */
+static struct list gone = LIST_INIT(gone);
+
 static struct jd_stmt find_account = {
 	.name = "core.find_account",
 	.lane = JD_LANE_READ,
@@ -177,12 +180,14 @@ static void account_remove(struct jd_account *a)
 	hash_remove(&a->host->accounts, &a->node);
 	server.n_accounts--;
 	a->state = ACCOUNT_DELETED;
+	list_append(&gone, &a->gone);
 }
 
 static void account_free(struct jd_account *a)
 {
 	loop_timer_cancel(server.loop, &a->idle);
 	account_remove(a);
+	list_remove(&a->gone);
 	owner_cancel_all(&a->owner);
 	share_leave(&a->charged);
 	mailbox_fini(&a->mailbox);
@@ -283,6 +288,25 @@ void accounts_free_all(struct jd_host *host)
 
 	while ((n = hash_each(&host->accounts, &it)) != NULL)
 		account_free(container_of(n, struct jd_account, node));
+}
+
+void accounts_each(const struct jd_host *host, void (*fn)(struct jd_account *a, void *arg),
+		   void *arg)
+{
+	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next) {
+		struct jd_host *h = container_of(n, struct jd_host, node);
+		struct hash_iter it = {0};
+		struct hash_node *node;
+
+		while ((!host || h == host) && (node = hash_each(&h->accounts, &it)) != NULL)
+			fn(container_of(node, struct jd_account, node), arg);
+	}
+	for (struct list *n = gone.next; n != &gone; n = n->next) {
+		struct jd_account *a = container_of(n, struct jd_account, gone);
+
+		if (!host || a->host == host)
+			fn(a, arg);
+	}
 }
 
 /* -- asked by modules

@@ -33,6 +33,7 @@ static struct account_ask *ask_new(jd_account_fn fn, void *arg)
 	struct account_ask *a = mem_new(struct account_ask);
 
 	a->pending.cancel = on_cancel;
+	a->pending.code = (void (*)(void))fn;
 	a->fn = fn;
 	a->arg = arg;
 	return a;

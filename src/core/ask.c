@@ -73,6 +73,7 @@ int jd_ask(struct jd_owner *owner, struct jd_xml *x, jd_usec timeout, jd_answer_
 	a->fn = fn;
 	a->arg = arg;
 	a->pending.cancel = on_cancel;
+	a->pending.code = (void (*)(void))fn;
 	owner_add(owner, &a->pending);
 	hash_insert(&asks, &a->node, hash_str(st->id));
 	loop_timer(server.loop, &a->deadline, timeout, on_deadline);

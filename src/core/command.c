@@ -51,6 +51,20 @@ static void entry_free(struct command_entry *e)
 	mem_free(e);
 }
 
+/* Instances of one module bring one table; while it is being replaced there are two. */
+static bool may_share(const struct command_entry *e, const struct jd_instance *mi,
+		      const struct jd_command_def *def)
+{
+	for (const struct list *n = e->users.next; n != &e->users; n = n->next) {
+		const struct command_user *u = container_of(n, struct command_user, node);
+		const struct jd_module *m = u->mi->module;
+
+		if (u->def != def && (m == mi->module || strcmp(m->name, mi->module->name) != 0))
+			return false;
+	}
+	return !e->core;
+}
+
 int jd_commands(struct jd_instance *mi, const struct jd_command_def *defs)
 {
 	for (; defs->name; defs++) {
@@ -58,13 +72,13 @@ int jd_commands(struct jd_instance *mi, const struct jd_command_def *defs)
 		struct command_user *user;
 
 		JD_ASSERT(command_n_args(defs) <= JD_COMMAND_MAX_ARGS);
-		/* Other hosts' instances of the same module bring the very same table. */
-		if (e && e->def != defs)
+		if (e && !may_share(e, mi, defs))
 			return -JD_EEXIST;
 		if (!e)
 			e = entry_new(defs);
 		user = mem_new(struct command_user);
 		user->mi = mi;
+		user->def = defs;
 		list_append(&e->users, &user->node);
 	}
 	return 0;
@@ -86,6 +100,7 @@ void commands_init(void)
 	add_core(commands_users);
 	add_core(commands_db);
 	add_core(commands_ban);
+	add_core(commands_modules);
 }
 
 /* -- the life of a running command ---------------------------------------------------------- */
@@ -201,6 +216,8 @@ void commands_remove(struct jd_instance *mi)
 		}
 		if (list_empty(&e->users) && !e->core)
 			entry_free(e);
+		else if (!e->core)
+			e->def = container_of(e->users.next, struct command_user, node)->def;
 	}
 }
 
@@ -281,10 +298,17 @@ static int choose_instance(struct jd_command *c, char *usage, size_t size)
 	for (struct list *n = e->users.next; n != &e->users; n = n->next) {
 		struct jd_instance *mi = container_of(n, struct command_user, node)->mi;
 
-		if (!host || !mi->host || mi->host == host) {
-			c->mi = mi;
-			return 0;
+		if (host && mi->host && mi->host != host)
+			continue;
+		if (container_of(n, struct command_user, node)->def != e->def) {
+			snprintf(usage, size,
+				 "module '%s' runs in two versions: reload it on every host that "
+				 "has it",
+				 mi->module->name);
+			return COMMAND_USAGE;
 		}
+		c->mi = mi;
+		return 0;
 	}
 	if (e->core)
 		return 0;

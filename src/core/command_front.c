@@ -159,6 +159,7 @@ static struct asked *asked_new(const struct jd_command_request *request, jd_comm
 	struct asked *a = mem_new(struct asked);
 
 	a->pending.cancel = on_cancel;
+	a->pending.code = (void (*)(void))fn;
 	a->front.done = on_done;
 	a->by = jd_strdup(jd_jid_str(request->by));
 	a->front.by = jd_cstr(a->by);

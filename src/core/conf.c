@@ -209,6 +209,23 @@ static void judge_plain(struct judge *j, const struct conf_node *top)
 	}
 }
 
+/* The module that is listed for whoever asked, unless it is anyway. */
+static void list_more(struct judge *j, struct conf_host *h)
+{
+	const char **more;
+	size_t n = 0;
+
+	if (!j->with_host || strcmp(j->with_host, h->name) != 0)
+		return;
+	for (; h->modules[n]; n++)
+		if (strcmp(h->modules[n], j->with_module) == 0)
+			return;
+	more = jd_arena_alloc(j->arena, (n + 2) * sizeof(*more));
+	memcpy(more, h->modules, n * sizeof(*more));
+	more[n] = jd_arena_str(j->arena, jd_cstr(j->with_module)).p;
+	h->modules = more;
+}
+
 static void judge_host(struct judge *j, struct conf_node *n)
 {
 	struct judged_host *jh = &j->hosts[j->n_hosts];
@@ -227,6 +244,7 @@ static void judge_host(struct judge *j, struct conf_node *n)
 		return;
 	}
 	h->name = jd_arena_str(j->arena, (struct jd_str){name, len}).p;
+	list_more(j, h);
 	for (size_t i = 0; i + 1 < j->n_hosts; i++)
 		if (strcmp(j->hosts[i].host->name, h->name) == 0)
 			mistake(j, n->line, "host '%s' is there twice; the first one is in line %d",
@@ -308,8 +326,18 @@ static void judge_file(struct judge *j)
 int conf_load(const char *file, conf_module_fn modules, void (*report)(const char *line, void *arg),
 	      void *arg, struct conf **ret_conf)
 {
+	return conf_load_with(file, NULL, NULL, modules, report, arg, ret_conf);
+}
+
+int conf_load_with(const char *file, const char *host, const char *module, conf_module_fn modules,
+		   void (*report)(const char *line, void *arg), void *arg, struct conf **ret_conf)
+{
 	struct jd_arena *arena = mem_new(struct jd_arena);
-	struct judge j = {.file = file, .arena = arena, .open_module = modules};
+	struct judge j = {.file = file,
+			  .arena = arena,
+			  .open_module = modules,
+			  .with_host = host,
+			  .with_module = module};
 	size_t mistakes;
 
 	arena_init(arena, NULL, 0);

@@ -92,6 +92,10 @@ typedef const struct jd_module *(*conf_module_fn)(const struct conf *conf, const
  */
 int conf_load(const char *file, conf_module_fn modules, void (*report)(const char *line, void *arg),
 	      void *arg, struct conf **ret_conf) JD_MUST_USE;
+/* The same as if the host with this name listed the module, too. */
+int conf_load_with(const char *file, const char *host, const char *module, conf_module_fn modules,
+		   void (*report)(const char *line, void *arg), void *arg,
+		   struct conf **ret_conf) JD_MUST_USE;
 void conf_free(struct conf *conf);
 /* What the database is opened with; the texts are the conf's. */
 void conf_db_settings(const struct conf *c, struct db_settings *ret_settings);

@@ -26,6 +26,7 @@ struct judge {
 	} * hosts;
 	size_t n_hosts;
 	struct conf_node **listens;
+	const char *with_host, *with_module; /* is listed, whatever the file says; or NULL */
 };
 
 void mistake(struct judge *j, int line, const char *fmt, ...) JD_PRINTF(3, 4);

@@ -156,6 +156,8 @@ bool hook_ask(struct jd_host *host, enum jd_hook hook, struct jd_stanza_event *e
 void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev);
 /* Takes every handler of mi out of the chains; calls that wait for it are ended. */
 void hooks_remove(struct jd_instance *mi);
+/* Tells an instance that came late of the sessions that are there. */
+void hooks_catch_up(const struct jd_instance *mi);
 
 /* -- data of modules in accounts and sessions (slots.c) --------------------------------------- */
 
@@ -165,6 +167,8 @@ struct slots {
 	unsigned count;
 };
 void *slots_get(struct slots *s, struct jd_instance *mi, size_t size);
+/* What one instance has there; it may begin anew. */
+void slots_drop(struct slots *s, struct jd_instance *mi, bool account);
 void slots_free_account(struct slots *s, struct jd_host *host);
 void slots_free_session(struct slots *s, struct jd_host *host);
 
@@ -189,7 +193,6 @@ struct jd_host {
 	jd_register_fn register_fn;
 	struct list stream_features;
 	struct list bind_features; /* registry.c */
-	unsigned slots;            /* slot numbers given out */
 	size_t sessions;
 };
 
@@ -201,10 +204,13 @@ struct jd_instance {
 	struct loaded *loaded; /* module.c: the shared object */
 	struct jd_host *host;
 	void *data;
+	void *options;     /* data as it was before start(), to start it once more */
+	struct conf *conf; /* whose texts are in the options; NULL: server.conf */
 	unsigned slot;
 	bool started, draining;
 	struct jd_owner owner;
 	struct list registered; /* registry.c: what must be undone */
+	struct list services;   /* registry.c: of others that it has asked for */
 };
 
 /* -- accounts (account.c)
@@ -235,6 +241,7 @@ struct jd_account {
 	struct slots slots;
 	struct jd_owner owner;
 	struct timer idle; /* unloads */
+	struct list gone;  /* once it is deleted: in account.c's list of such */
 	char text[];
 };
 
@@ -253,6 +260,9 @@ void account_end_others(struct jd_host *host, struct jd_str local, struct jd_str
 /* The row has been erased or made: forget what is known. Ends sessions of a deleted one. */
 void account_forget(struct jd_host *host, struct jd_str local, enum stream_condition why);
 void accounts_free_all(struct jd_host *host);
+/* fn for every account in memory of a host (NULL: of all), deleted ones that are still held too. */
+void accounts_each(const struct jd_host *host, void (*fn)(struct jd_account *a, void *arg),
+		   void *arg);
 void account_pin(struct jd_account *a);
 void account_unpin(struct jd_account *a);
 struct share *account_share(struct jd_account *a);

@@ -109,6 +109,40 @@ void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev)
 	}
 }
 
+static void catch_up(const struct jd_instance *mi, enum jd_hook hook, struct jd_session *s)
+{
+	const struct chain *c = &s->host->chains[hook];
+	struct jd_session_event ev = {s, s->account, s->host};
+
+	for (unsigned i = 0; i < c->count; i++) {
+		void (*fn)(struct jd_instance *, struct jd_session_event *) =
+			(void (*)(struct jd_instance *, struct jd_session_event *))c->items[i].fn;
+
+		if (c->items[i].mi == mi && s->bound)
+			fn(c->items[i].mi, &ev);
+	}
+}
+
+void hooks_catch_up(const struct jd_instance *mi)
+{
+	struct jd_session *s, *next;
+
+	if (list_empty(&server.sessions))
+		return;
+	for (s = container_of(server.sessions.next, struct jd_session, all); s; s = next) {
+		session_ref(s);
+		if (!mi->host || s->host == mi->host)
+			catch_up(mi, JD_HOOK_session_bound, s);
+		if (s->presence && (!mi->host || s->host == mi->host))
+			catch_up(mi, JD_HOOK_session_presence, s);
+		/* Nobody ends a session from these; if somebody does, that is where it stops. */
+		next = s->bound && s->all.next != &server.sessions
+			       ? container_of(s->all.next, struct jd_session, all)
+			       : NULL;
+		session_unref(s);
+	}
+}
+
 bool hook_ask(struct jd_host *host, enum jd_hook hook, struct jd_stanza_event *ev)
 {
 	struct chain *c = &host->chains[hook];

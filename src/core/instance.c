@@ -68,21 +68,34 @@ int jd_on_iq(struct jd_instance *mi, enum jd_type type, unsigned targets, const 
 
 /* -- starting ------------------------------------------------------------------------------ */
 
+static bool slot_taken(const struct list *instances, unsigned slot)
+{
+	for (const struct list *n = instances->next; n != instances; n = n->next)
+		if (container_of(n, struct jd_instance, node)->slot == slot)
+			return true;
+	return false;
+}
+
+static bool slot_free(const struct jd_host *host, unsigned slot)
+{
+	bool taken = slot_taken(&server.globals, slot);
+
+	for (struct list *n = server.hosts.next; n != &server.hosts && !taken; n = n->next) {
+		const struct jd_host *h = container_of(n, struct jd_host, node);
+
+		taken = (!host || h == host) && slot_taken(&h->instances, slot);
+	}
+	return !taken;
+}
+
 /* A place in the slots of accounts and sessions that nobody else has, on this host or,
  * for a global module, on any. */
-static unsigned slot_take(struct jd_host *host)
+static unsigned slot_take(const struct jd_host *host)
 {
 	unsigned slot = 0;
 
-	if (host)
-		return host->slots++;
-	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next) {
-		struct jd_host *h = container_of(n, struct jd_host, node);
-
-		slot = h->slots > slot ? h->slots : slot;
-	}
-	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next)
-		container_of(n, struct jd_host, node)->slots = slot + 1;
+	while (!slot_free(host, slot))
+		slot++;
 	return slot;
 }
 
@@ -96,22 +109,54 @@ static struct jd_instance *instance_new(const struct jd_module *m, struct jd_hos
 	mi->host = m->scope == JD_GLOBAL ? NULL : host;
 	mi->data = *data;
 	*data = NULL;
+	mi->options = mem_alloc(m->data_size ? m->data_size : 1);
+	memcpy(mi->options, mi->data, m->data_size);
 	mi->slot = slot_take(mi->host);
 	owner_init(&mi->owner);
 	list_init(&mi->registered);
+	list_init(&mi->services);
 	list_append(mi->host ? &host->instances : &server.globals, &mi->node);
 	return mi;
 }
 
-static void instance_stop(struct jd_instance *mi)
+static bool has_code(const void *arg, void (*code)(void))
+{
+	return module_has_code(arg, code);
+}
+
+static void drop_account(struct jd_account *a, void *arg)
+{
+	struct jd_instance *mi = arg;
+
+	owner_cancel_code(&a->owner, has_code, mi->module);
+	slots_drop(&a->slots, mi, true);
+}
+
+/* What it keeps of accounts and sessions, and what would call it back for them. At the end of
+ * the server they have gone before. */
+static void drop_data(struct jd_instance *mi)
+{
+	accounts_each(mi->host, drop_account, mi);
+	for (struct list *n = server.sessions.next; n != &server.sessions; n = n->next) {
+		struct jd_session *s = container_of(n, struct jd_session, all);
+
+		if (mi->host && s->host != mi->host)
+			continue;
+		owner_cancel_code(&s->owner, has_code, mi->module);
+		slots_drop(&s->slots, mi, false);
+	}
+}
+
+void instance_stop(struct jd_instance *mi)
 {
 	mi->draining = true;
-	if (mi->started && mi->module->stop)
-		mi->module->stop(mi);
 	calls_abandon(mi);
 	iqs_abandon(mi);
 	hooks_remove(mi);
 	iq_handlers_remove(mi);
+	drop_data(mi);
+	if (mi->started && mi->module->stop)
+		mi->module->stop(mi);
 	commands_remove(mi);
 	registered_remove(mi);
 	registers_remove(mi);
@@ -120,6 +165,8 @@ static void instance_stop(struct jd_instance *mi)
 	owner_cancel_all(&mi->owner);
 	list_remove(&mi->node);
 	mem_free(mi->data);
+	mem_free(mi->options);
+	conf_free(mi->conf);
 	mem_free(mi);
 }
 
@@ -137,8 +184,8 @@ static int migrate(const struct jd_module *m, char *err, size_t err_size)
 	return -JD_ECONF;
 }
 
-static int instance_start(const struct jd_module *m, struct jd_host *host, void **data, char *err,
-			  size_t err_size)
+int instance_start(const struct jd_module *m, struct jd_host *host, void **data, char *err,
+		   size_t err_size)
 {
 	struct jd_instance *mi;
 	int e = migrate(m, err, err_size);
@@ -154,6 +201,7 @@ static int instance_start(const struct jd_module *m, struct jd_host *host, void 
 		return -JD_ECONF;
 	}
 	mi->started = true;
+	hooks_catch_up(mi);
 	jd_log(JD_LOG_DEBUG, "module started", jd_kv_cstr("module", m->name),
 	       jd_kv_cstr("host", host->name));
 	return 0;

@@ -3,10 +3,10 @@
  * Shared objects with modules in them.
  *
  * A file is copied into memory and loaded from there, so that replacing it while
- * the server runs does no harm.  Its descriptor stays at most as long as the
- * object: nothing here frees an object before modules_close_all().  Under
- * sanitizers the file itself is loaded, and never unloaded, for the sake of
- * readable reports.
+ * the server runs does no harm.  An object goes when no instance is left of it
+ * and modules_close_unused() is called, which is done from the top of the loop.
+ * Under sanitizers the file itself is loaded, and nothing is ever unloaded, for
+ * the sake of readable reports; only what is loaded anew is a copy there, too.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -32,6 +32,7 @@ struct loaded {
 	const struct jd_module *module;
 	void *handle;
 	int fd; /* the copy; its number is part of the object's name, so it stays open. -1: none */
+	bool stale; /* there is, or shall be, a newer one of this name */
 };
 
 static struct list loaded = LIST_INIT(loaded);
@@ -112,11 +113,11 @@ failed:
 }
 
 /* The name to give to dlopen(); *fd becomes that of the copy, or -1. */
-static int loadable(const char *name, const char *file, int *fd, char *out, size_t size)
+static int loadable(const char *name, const char *file, bool anew, int *fd, char *out, size_t size)
 {
 	int copy = -1;
 
-	if (PRIVATE_COPY) {
+	if (PRIVATE_COPY || anew) {
 		copy = copy_to_memory(*fd, name);
 		if (copy < 0)
 			return copy;
@@ -255,18 +256,36 @@ static void not_found(const char *name, int reason, char *err, size_t err_size)
 			 search_path ? search_path : "no folder", strerror(-reason));
 }
 
+/* The one of this name that is in force; ret_stale: there are others. */
+static struct loaded *current(const char *name, bool *ret_stale)
+{
+	struct loaded *found = NULL;
+
+	*ret_stale = false;
+	for (struct list *n = loaded.next; n != &loaded; n = n->next) {
+		struct loaded *l = container_of(n, struct loaded, node);
+
+		if (strcmp(l->module->name, name) != 0)
+			continue;
+		if (l->stale)
+			*ret_stale = true;
+		else
+			found = l;
+	}
+	return found;
+}
+
 const struct jd_module *module_open(const char *name, char *err, size_t err_size)
 {
 	const struct jd_module *m = static_find(name);
+	struct loaded *l;
 	char file[4096], path[4200];
+	bool anew;
 	int fd, e;
 
-	for (struct list *n = loaded.next; n != &loaded && !m; n = n->next) {
-		struct loaded *l = container_of(n, struct loaded, node);
-
-		if (strcmp(l->module->name, name) == 0)
-			m = l->module;
-	}
+	l = current(name, &anew);
+	if (!m && l)
+		m = l->module;
 	if (m)
 		return m;
 	if (!good_name(name)) {
@@ -278,7 +297,7 @@ const struct jd_module *module_open(const char *name, char *err, size_t err_size
 		not_found(name, fd, err, err_size);
 		return NULL;
 	}
-	e = loadable(name, file, &fd, path, sizeof(path));
+	e = loadable(name, file, anew, &fd, path, sizeof(path));
 	if (e < 0)
 		snprintf(err, err_size, "%s cannot be read: %s", file, strerror(-e));
 	else
@@ -299,18 +318,97 @@ struct loaded *module_loaded(const struct jd_module *module)
 	return NULL;
 }
 
+/* -- closing -------------------------------------------------------------------------------- */
+
+/* The number of a copy that is still mapped must not become that of another one: the
+ * linker knows objects by their names. */
+static bool still_mapped(const struct loaded *l)
+{
+	char path[40];
+	void *handle;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", l->fd);
+	handle = l->fd >= 0 ? dlopen(path, RTLD_NOW | RTLD_NOLOAD) : NULL;
+	if (handle)
+		dlclose(handle);
+	return handle != NULL;
+}
+
+static void unload(struct loaded *l)
+{
+	list_remove(&l->node);
+	if (PRIVATE_COPY) {
+		dlclose(l->handle);
+		if (l->fd >= 0 && !still_mapped(l))
+			close(l->fd);
+	}
+	mem_free(l);
+}
+
+static bool instance_of(const struct list *instances, const struct loaded *l)
+{
+	for (const struct list *n = instances->next; n != instances; n = n->next)
+		if (container_of(n, struct jd_instance, node)->loaded == l)
+			return true;
+	return false;
+}
+
+static bool in_use(const struct loaded *l)
+{
+	bool used = instance_of(&server.globals, l);
+
+	for (const struct list *n = server.hosts.next; n != &server.hosts && !used; n = n->next)
+		used = instance_of(&container_of(n, struct jd_host, node)->instances, l);
+	return used;
+}
+
+void modules_close_unused(void)
+{
+	for (struct list *n = loaded.next, *next; n != &loaded; n = next) {
+		struct loaded *l = container_of(n, struct loaded, node);
+
+		next = n->next;
+		if (!in_use(l))
+			unload(l);
+	}
+}
+
+void module_renew(const char *name)
+{
+	for (struct list *n = loaded.next; n != &loaded; n = n->next) {
+		struct loaded *l = container_of(n, struct loaded, node);
+
+		if (strcmp(l->module->name, name) == 0)
+			l->stale = true;
+	}
+}
+
+bool module_is_stale(const struct loaded *l)
+{
+	return l->stale;
+}
+
+void module_restore(const struct jd_module *module)
+{
+	struct loaded *old = module_loaded(module);
+
+	module_renew(module->name);
+	if (old)
+		old->stale = false;
+}
+
+bool module_has_code(const struct jd_module *module, void (*code)(void))
+{
+	Dl_info mine, other;
+
+	return code && dladdr(module, &mine) && dladdr((void *)(uintptr_t)code, &other) &&
+	       mine.dli_fbase == other.dli_fbase;
+}
+
 void modules_close_all(void)
 {
-	while (!list_empty(&loaded)) {
-		struct loaded *l = container_of(loaded.next, struct loaded, node);
-
-		list_remove(&l->node);
-		if (PRIVATE_COPY)
-			dlclose(l->handle);
-		if (l->fd >= 0)
-			close(l->fd);
-		mem_free(l);
-	}
+	while (!list_empty(&loaded))
+		unload(container_of(loaded.next, struct loaded, node));
 	mem_free(search_path);
 	search_path = NULL;
 }

@@ -73,8 +73,11 @@ int instance_each_host(struct jd_instance *mi, int (*fn)(struct jd_host *host, v
 	return 0;
 }
 
+static void uses_forget(struct jd_instance *mi);
+
 void registered_remove(struct jd_instance *mi)
 {
+	uses_forget(mi);
 	while (!list_empty(&mi->registered)) {
 		struct entry *e = container_of(mi->registered.next, struct entry, mine);
 
@@ -474,6 +477,41 @@ int jd_provide(struct jd_instance *mi, const char *service, const void *ops)
 	return instance_each_host(mi, service_add, &rq);
 }
 
+/* Who has asked for a service may keep it as long as he runs. */
+struct use {
+	struct list node; /* in the services of who asked */
+	struct jd_instance *provider;
+};
+
+static void use_note(struct jd_instance *mi, struct jd_instance *provider)
+{
+	struct use *u;
+
+	if (mi == provider || instance_uses(mi, provider))
+		return;
+	u = mem_new(struct use);
+	u->provider = provider;
+	list_append(&mi->services, &u->node);
+}
+
+bool instance_uses(const struct jd_instance *mi, const struct jd_instance *provider)
+{
+	for (const struct list *n = mi->services.next; n != &mi->services; n = n->next)
+		if (container_of(n, struct use, node)->provider == provider)
+			return true;
+	return false;
+}
+
+static void uses_forget(struct jd_instance *mi)
+{
+	while (!list_empty(&mi->services)) {
+		struct use *u = container_of(mi->services.next, struct use, node);
+
+		list_remove(&u->node);
+		mem_free(u);
+	}
+}
+
 const void *jd_service(struct jd_instance *mi, const char *service,
 		       struct jd_instance **ret_provider)
 {
@@ -483,6 +521,7 @@ const void *jd_service(struct jd_instance *mi, const char *service,
 
 	if (!e || e->mi->draining)
 		return NULL;
+	use_note(mi, e->mi);
 	if (ret_provider)
 		*ret_provider = e->mi;
 	return e->ops;

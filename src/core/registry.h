@@ -15,10 +15,36 @@
 const struct jd_module *module_open(const char *name, char *err, size_t err_size);
 /* What module_open() returned for it belongs to; NULL: linked in. */
 struct loaded *module_loaded(const struct jd_module *module);
+/* Those that no instance is left of. From the top of the loop. */
+void modules_close_unused(void);
+/* From now on module_open(name) looks at the file again; what runs stays. */
+void module_renew(const char *name);
+bool module_is_stale(const struct loaded *l);
+/* It shall be this one, which was in force before, after all. */
+void module_restore(const struct jd_module *module);
+/* The function belongs to the same shared object. */
+bool module_has_code(const struct jd_module *module, void (*code)(void));
 void modules_close_all(void); /* under sanitizers they stay: reports need the symbols */
 void module_search_path(const char *path); /* colon-separated */
 
 /* -- instances (instance.c) --------------------------------------------------------------- */
+
+/* One of them: *data becomes its own. Its tables first; -JD_ECONF with a sentence. */
+int instance_start(const struct jd_module *m, struct jd_host *host, void **data, char *err,
+		   size_t err_size) JD_MUST_USE;
+/* Everything of it is undone, and what waits for it is answered. */
+void instance_stop(struct jd_instance *mi);
+
+/* -- while the server runs (live.c) --------------------------------------------------------- */
+
+/* From the top of the loop. -JD_ECONF with a sentence: nothing has changed. After live_load() and
+ * live_reload() the options are those of the configuration file as it is now. */
+int live_load(struct jd_host *host, const char *name, char *err, size_t err_size) JD_MUST_USE;
+int live_unload(struct jd_host *host, const char *name, char *err, size_t err_size) JD_MUST_USE;
+/* With who uses it. */
+int live_reload(struct jd_host *host, const char *name, char *err, size_t err_size) JD_MUST_USE;
+/* Before modules_close_all(). */
+void live_fini(void);
 
 /* Starts the modules of a host in an order that satisfies needs and after; migrations
  * first. A global module starts with the first host that lists it. Every host has been added
@@ -37,6 +63,8 @@ void bind_features_run(struct jd_session *s, struct jd_el request, struct jd_xml
 
 /* Undoes what jd_feature() and its like have noted. */
 void registered_remove(struct jd_instance *mi);
+/* It has a service of the other one, and may be in the midst of using it. */
+bool instance_uses(const struct jd_instance *mi, const struct jd_instance *provider);
 /* fn for the host of mi, or for every host if mi is global; ends at the first failure. */
 int instance_each_host(struct jd_instance *mi, int (*fn)(struct jd_host *host, void *arg),
 		       void *arg);

@@ -31,20 +31,23 @@ void *jd_session_data(struct jd_instance *mi, struct jd_session *session)
 	return slots_get(&session->slots, mi, mi->module->session_size);
 }
 
+void slots_drop(struct slots *s, struct jd_instance *mi, bool account)
+{
+	void (*fn)(struct jd_instance *, void *) =
+		account ? mi->module->account_free : mi->module->session_free;
+
+	if (mi->slot >= s->count || !s->p[mi->slot])
+		return;
+	if (fn)
+		fn(mi, s->p[mi->slot]);
+	mem_free(s->p[mi->slot]);
+	s->p[mi->slot] = NULL;
+}
+
 static void slots_free(struct slots *s, struct list *instances, bool account)
 {
-	for (struct list *n = instances->next; n != instances; n = n->next) {
-		struct jd_instance *mi = container_of(n, struct jd_instance, node);
-		void (*fn)(struct jd_instance *, void *) =
-			account ? mi->module->account_free : mi->module->session_free;
-
-		if (mi->slot >= s->count || !s->p[mi->slot])
-			continue;
-		if (fn)
-			fn(mi, s->p[mi->slot]);
-		mem_free(s->p[mi->slot]);
-		s->p[mi->slot] = NULL;
-	}
+	for (struct list *n = instances->next; n != instances; n = n->next)
+		slots_drop(s, container_of(n, struct jd_instance, node), account);
 }
 
 static void slots_fini(struct slots *s, struct jd_host *host, bool account)

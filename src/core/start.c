@@ -195,6 +195,7 @@ static void stop_modules(void)
 	while (hosts_done > 0)
 		host_stop_modules(host_at(--hosts_done));
 	commands_fini();
+	live_fini();
 }
 
 static int start_modules(void)

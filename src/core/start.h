@@ -40,6 +40,7 @@ int net_open_tls(const struct conf *conf, struct tls_store **ret_store, char *er
 		 size_t err_size) JD_MUST_USE;   /* *ret_store NULL: no host has a certificate */
 unsigned net_hash_bits(const struct conf *conf); /* auth.scram_hashes: bits of enum crypto_hash */
 int net_start(char *err, size_t err_size) JD_MUST_USE;
+void net_refresh(void); /* what streams offer has changed: modules have come or gone */
 void net_use_tls(struct tls_store *store); /* takes over the reference */
 /* Closes listeners, ends streams, waits for them a while, joins the I/O threads. */
 void net_stop(void);

@@ -242,6 +242,17 @@ static size_t strangers_max(const struct conf *conf)
 	return quarter ? (size_t)quarter : 1;
 }
 
+void net_refresh(void)
+{
+	struct stream_settings *settings;
+
+	if (!server.io || server.io != stream_io)
+		return; /* not started; or a test's */
+	settings = settings_new(server.conf);
+	stream_configure(server.io, settings);
+	shared_unref(&settings->shared);
+}
+
 static void start_io(void)
 {
 	struct io_settings s = {

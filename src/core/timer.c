@@ -38,6 +38,7 @@ struct jd_timer *jd_timer_start(struct jd_owner *owner, jd_usec after, jd_timer_
 	jt->fn = fn;
 	jt->arg = arg;
 	jt->pending.cancel = on_cancel;
+	jt->pending.code = (void (*)(void))fn;
 	owner_add(owner, &jt->pending);
 	loop_timer(server.loop, &jt->timer, after, on_due);
 	return jt;

@@ -165,6 +165,7 @@ int jd_unit_submit(struct jd_unit *unit, struct jd_owner *owner, jd_db_fn fn, vo
 	unit->fn = fn;
 	unit->arg = arg;
 	unit->pending.cancel = unit_cancel;
+	unit->pending.code = (void (*)(void))fn;
 	if (owner)
 		owner_add(owner, &unit->pending);
 	db->stats.units++;

@@ -455,6 +455,10 @@ int net_open_tls(const struct conf *c, struct tls_store **ret_store, char *err, 
 	return -JD_EIO;
 }
 
+void net_refresh(void)
+{
+}
+
 void tls_store_unref(struct tls_store *store)
 {
 	(void)store;

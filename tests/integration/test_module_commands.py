@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""Modules that are loaded, unloaded and reloaded while clients are at work."""
+
+import os
+import re
+import shutil
+import threading
+
+import pytest
+
+from raw import condition
+from server import SOURCE
+from test_sample_module import GREETING, MODULES, built  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.ours
+REQUESTS = (
+    "<ping xmlns='urn:xmpp:ping'/>", "<query xmlns='jabber:iq:version'/>",
+    "<time xmlns='urn:xmpp:time'/>", "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+    "<query xmlns='http://jabber.org/protocol/disco#items'/>", "<query xmlns='jabber:iq:last'/>",
+    "<vCard xmlns='vcard-temp'/>", "<services xmlns='urn:xmpp:extdisco:2'/>",
+    "<query xmlns='jabber:iq:register'/>")
+OWN = ("<query xmlns='jabber:iq:roster'/>", "<blocklist xmlns='urn:xmpp:blocking'/>",
+       "<query xmlns='jabber:iq:private'><x xmlns='urn:x'/></query>", "<vCard xmlns='vcard-temp'/>")
+
+
+def default_modules():
+    """As the built program has them: a server whose file lists none."""
+    with open(os.path.join(SOURCE, "src", "core", "conf_table.c"), encoding="utf-8") as file:
+        words = re.search(r'"(roster presence [^"]*)"\s*"([^"]*)"', file.read())
+    return (words.group(1) + words.group(2)).split()
+
+
+def running(server, host="localhost"):
+    return {m["name"] for m in server.ctl_json("modules")["modules"] if m["host"] == host}
+
+
+def module(server, what, name, host="localhost"):
+    done = server.ctl("module", what, host, name)
+    return done.returncode == 0 or done.stderr.strip()
+
+
+class Traffic:
+    """Two clients that ask and write all the time; every request is answered once."""
+
+    def __init__(self, alice, bob):
+        self.error = None
+        self.rounds = 0
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=pair)
+                         for pair in ((alice, bob), (bob, alice))]
+
+    def _run(self, me, other):
+        try:
+            while not self._stop.is_set():
+                me.send("<presence/><presence to='%s'/>" % other.jid)
+                me.message(other.jid, "hello")
+                for payload in REQUESTS:
+                    me.iq("get", payload, me.host)
+                    me.iq("get", payload, other.bare)
+                for payload in OWN:
+                    me.iq("get", payload)
+                me.iq("set", "<enable xmlns='urn:xmpp:carbons:2'/>")
+                me.events.clear()
+                self.rounds += 1
+        except BaseException as error:  # pylint: disable=broad-except
+            self.error = error
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        assert self.error is None, self.error
+        assert self.rounds
+
+
+def test_every_module(own_server, make_account):
+    server = own_server()
+    modules = default_modules()
+    assert running(server) == set(modules)
+    with Traffic(make_account(server).ready(), make_account(server).ready()):
+        for name in modules:
+            said = module(server, "unload", name)
+            if said is True:
+                assert name not in running(server)
+                assert "does not run on host" in module(server, "unload", name)
+                assert module(server, "load", name) is True
+            else:
+                assert "'%s' is needed by" % name in said
+            assert running(server) == set(modules)
+            assert "already" in module(server, "load", name)
+            assert module(server, "reload", name) is True
+            assert running(server) == set(modules)
+
+
+def test_all_go_and_come_back(own_server, make_account):
+    server = own_server()
+    modules = default_modules()
+    with Traffic(make_account(server).ready(), make_account(server).ready()):
+        for _ in range(2):
+            left = list(modules)
+            while left:
+                gone = [name for name in reversed(left) if module(server, "unload", name) is True]
+                assert gone
+                left = [name for name in left if name not in gone]
+            assert not running(server)
+            refused = module(server, "load", "presence")
+            assert "'presence' needs 'roster', which does not run on host 'localhost'" in refused
+            for name in modules:
+                assert module(server, "load", name) is True
+            assert running(server) == set(modules)
+    assert server.ctl_json("check")["mistakes"] == 0
+
+
+def test_what_is_offered_follows(own_server, make_account, connect):
+    server = own_server()
+    alice = make_account(server)
+    client = alice.ready()
+    ping = "<ping xmlns='urn:xmpp:ping'/>"
+
+    def features():
+        info = client.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+                         "localhost")
+        return {e.get("var") for e in info[0]} - {None}
+
+    def caps():
+        other = connect(server, "tls").login(alice.user, alice.password)
+        found = other.features.find("{http://jabber.org/protocol/caps}c")
+        return None if found is None else found.get("ver")
+    before = caps()
+    assert "urn:xmpp:ping" in features() and before
+    assert module(server, "unload", "ping") is True
+    assert "urn:xmpp:ping" not in features()
+    assert condition(client.iq("get", ping, "localhost")) == ("cancel", "service-unavailable")
+    assert caps() != before
+    assert module(server, "load", "ping") is True
+    assert client.iq("get", ping, "localhost").get("type") == "result"
+    assert caps() == before
+    assert "ping" in running(server, "example.test")
+
+
+def test_refusals(own_server):
+    server = own_server()
+    for args, why in ((("load", "localhost", "pong"), "did you mean 'ping'?"),
+                      (("load", "localhost", "Ping!"), "is not the name of a module"),
+                      (("load", "localhost", "x" * 50), "not the name of a module"),
+                      (("load", "nowhere.test", "ping"), "nowhere.test"),
+                      (("unload", "localhost", "roster"), "'roster' is needed by 'presence'")):
+        done = server.ctl("module", *args)
+        assert done.returncode != 0 and why in done.stderr, done.stderr
+    assert running(server) == set(default_modules())
+
+
+@pytest.fixture
+def greeting(built, own_server, tmp_path, monkeypatch):  # noqa: F811
+    """A server that could load a module in a folder where it may be replaced."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    monkeypatch.setenv("JACKDAW_MODULE_DIR", str(folder))
+    host = {"modules": MODULES}
+    server = own_server(settings={("host", "localhost"): host})
+    shutil.copy(os.path.join(built, "mod_greet.so"), folder / "mod_greet.so")
+    return server, folder
+
+
+def rewrite(server, old, new):
+    with open(server.conf, encoding="utf-8") as file:
+        text = file.read()
+    assert old in text
+    with open(server.conf, "w", encoding="utf-8") as file:
+        file.write(text.replace(old, new, 1))
+
+
+def test_out_of_tree(greeting, make_account):
+    server, folder = greeting
+    alice = make_account(server)
+    client = alice.ready()
+    assert module(server, "load", "greet") is True
+    hello = client.wait("message", type="headline")
+    assert hello.find("{jabber:client}body").text == "Welcome!"
+    # Options of now, and a mistake in them keeps the old one at work.
+    rewrite(server, 'host "localhost" {', 'host "localhost" {\ngreet { text = "Hi" }\n')
+    with Traffic(client, make_account(server).ready()):
+        assert module(server, "reload", "greet") is True
+    assert alice.ready().wait("message", type="headline").find("{jabber:client}body").text == "Hi"
+    rewrite(server, 'text = "Hi"', 'enabled = "perhaps"')
+    said = module(server, "reload", "greet")
+    assert "'enabled' in greet must be true or false, not 'perhaps'" in said
+    assert alice.ready().wait("message", type="headline").find("{jabber:client}body").text == "Hi"
+    rewrite(server, 'enabled = "perhaps"', 'text = "Ho"')
+    # A file that is no module: the old one stays; replacing it under a server is safe.
+    (folder / "new").write_bytes(b"nonsense")
+    os.replace(folder / "new", folder / "mod_greet.so")
+    assert "cannot be loaded" in module(server, "reload", "greet")
+    answer = client.iq("get", "<greeting xmlns='urn:example:greeting'/>")
+    assert answer.find(GREETING) is not None
+    assert module(server, "unload", "greet") is True
+    answer = client.iq("get", "<greeting xmlns='urn:example:greeting'/>")
+    assert condition(answer) == ("cancel", "service-unavailable")
+    assert "no command" in server.ctl("greetings").stderr
