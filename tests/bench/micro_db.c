@@ -9,6 +9,7 @@
  *
  * doc/cost.md tells how to run and to read it.
  */
+#include <dirent.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 
 static struct {
 	unsigned rounds, scale;
+	uint64_t postmaster;
 	const char *conninfo;
 	const char *module_dir;
 	FILE *json;
@@ -172,6 +174,45 @@ static double cpu_us(void)
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
+/* A number of /proc/PID/FILE: the one behind `skip` spaces of what follows the last `)`. */
+static uint64_t proc_number(const char *pid, const char *file, unsigned skip)
+{
+	char path[64], text[1024];
+	const char *at;
+	size_t n;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%.20s/%s", pid, file);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	n = fread(text, 1, sizeof(text) - 1, f);
+	(void)fclose(f);
+	text[n] = '\0';
+	at = strrchr(text, ')');
+	at = at ? at + 1 : text;
+	while (skip-- && at)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+/* PostgreSQL's processes; 0 when there is none. */
+static double server_cpu_us(void)
+{
+	const struct dirent *e;
+	uint64_t ns = 0;
+	DIR *dir;
+
+	if (!options.postmaster || !(dir = opendir("/proc")))
+		return 0;
+	while ((e = readdir(dir)) != NULL)
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9' &&
+		    proc_number(e->d_name, "stat", 1) == options.postmaster)
+			ns += proc_number(e->d_name, "schedstat", 0);
+	(void)closedir(dir);
+	return (double)ns / 1000;
+}
+
 static int by_size(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -186,34 +227,37 @@ static double median(double *values, unsigned n)
 }
 
 struct figure {
-	double cpu[ROUNDS_MAX], rate[ROUNDS_MAX];
+	double cpu[ROUNDS_MAX], all[ROUNDS_MAX], rate[ROUNDS_MAX]; /* all: PostgreSQL's too */
 };
 
 static void measure(struct figure *f, unsigned round, void (*run)(enum bench_what, uint64_t),
 		    enum bench_what what, uint64_t n)
 {
-	double cpu = cpu_us();
+	double cpu = cpu_us(), server = server_cpu_us();
 	jd_usec since = clock_mono();
 
 	run(what, n);
 	f->cpu[round] = (cpu_us() - cpu) / (double)n;
+	f->all[round] = f->cpu[round] + (server_cpu_us() - server) / (double)n;
 	f->rate[round] = (double)n * 1e6 / (double)(clock_mono() - since);
 }
 
 static void report(const char *driver, const char *what, struct figure *ours, struct figure *direct)
 {
 	double a = median(ours->cpu, options.rounds), b = median(direct->cpu, options.rounds);
+	double all = median(ours->all, options.rounds), ball = median(direct->all, options.rounds);
 	double ra = median(ours->rate, options.rounds), rb = median(direct->rate, options.rounds);
 
-	(void)printf("%-7s %-6s %8.2f us %10.0f/s   %8.2f us %10.0f/s   %5.2f x\n", driver, what, a,
-		     ra, b, rb, a / b);
+	(void)printf("%-7s %-6s %8.2f %8.2f us %8.0f/s   %8.2f %8.2f us %8.0f/s   %5.2f %5.2f x\n",
+		     driver, what, a, all, ra, b, ball, rb, a / b, all / ball);
 	if (options.json)
 		(void)fprintf(
 			options.json,
 			"{\"figure\":\"db\",\"driver\":\"%s\",\"load\":\"%s\",\"cpu_us\":%.3f,"
-			"\"per_second\":%.0f,\"direct_cpu_us\":%.3f,\"direct_per_second\":%.0f,"
-			"\"ratio\":%.3f}\n",
-			driver, what, a, ra, b, rb, a / b);
+			"\"with_server_us\":%.3f,\"per_second\":%.0f,\"direct_cpu_us\":%.3f,"
+			"\"direct_with_server_us\":%.3f,\"direct_per_second\":%.0f,"
+			"\"ratio\":%.3f,\"ratio_with_server\":%.3f}\n",
+			driver, what, a, all, ra, b, ball, rb, a / b, all / ball);
 }
 
 static const struct {
@@ -259,7 +303,7 @@ static void compare_sqlite(const char *folder)
 static void usage(void)
 {
 	(void)puts("usage: micro_db [--rounds N] [--scale PERCENT] [--json FILE] "
-		   "[--pgsql CONNINFO --modules DIR]");
+		   "[--pgsql CONNINFO --modules DIR --postmaster PID]");
 }
 
 static void parse(int argc, char **argv)
@@ -270,6 +314,7 @@ static void parse(int argc, char **argv)
 		{"json", required_argument, NULL, 'j'},
 		{"pgsql", required_argument, NULL, 'p'},
 		{"modules", required_argument, NULL, 'm'},
+		{"postmaster", required_argument, NULL, 'P'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -288,6 +333,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'p':
 			options.conninfo = optarg;
+			break;
+		case 'P':
+			options.postmaster = strtoull(optarg, NULL, 10);
 			break;
 		case 'm':
 			options.module_dir = optarg;
@@ -313,8 +361,8 @@ int main(int argc, char **argv)
 	memset(bench_body, 'x', sizeof(bench_body));
 	if (!mkdtemp(folder))
 		give_up("there is no folder for databases");
-	(void)printf("%-7s %-6s %-26s   %-26s\n", "", "", "interface: CPU, rate",
-		     "direct: CPU, rate");
+	(void)printf("%-14s %-33s %-33s %s\n", "", "interface: CPU, with server, rate",
+		     "direct: the same", "ratios");
 	compare_sqlite(folder);
 	if (options.conninfo)
 		bench_pgsql(options.conninfo, options.module_dir, compare);
