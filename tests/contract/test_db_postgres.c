@@ -215,11 +215,12 @@ static void terminated_connections_come_back(void **state)
 {
 	struct fixture *f = *state;
 
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 20; i++) {
 		struct answer a = {0};
 
 		terminate_all();
-		assert_int_equal(ask_keyed(f, &get, JD_PARAMS(jd_int(1)), &a), JD_DB_OK);
+		assert_int_equal(ask_keyed(f, &put_key, JD_PARAMS(jd_int(i)), &a), JD_DB_OK);
+		assert_int_equal(ask_keyed(f, &get, JD_PARAMS(jd_int(i)), &a), JD_DB_OK);
 		answer_free(&a);
 	}
 }

@@ -236,7 +236,8 @@ static void take_error(struct line *c, struct segment *s, const PGresult *r)
 	/* Without a SQLSTATE it is libpq that speaks: the connection is gone. */
 	if (!state || !severity || strcmp(severity, "ERROR") != 0) {
 		/* Told to go (an operator stops it) while a statement ran: undone. */
-		s->goodbye = state && !strcmp(state, "57P01") && s->step;
+		s->goodbye = state && !strcmp(state, "57P01") &&
+			     (s->step || s->kind == SEGMENT_PREPARE || s->kind == SEGMENT_ROLLBACK);
 		c->drop = true;
 		return;
 	}
@@ -326,5 +327,7 @@ bool answer_read(struct line *c)
 			again = false;
 		}
 	}
-	return open && !c->drop && libpq->PQstatus(c->pq) == CONNECTION_OK;
+	if (list_empty(&c->flight))
+		(void)libpq->PQisBusy(c->pq); /* parses what wasn't asked for */
+	return open && !c->drop && !c->farewell && libpq->PQstatus(c->pq) == CONNECTION_OK;
 }

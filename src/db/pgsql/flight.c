@@ -208,14 +208,16 @@ static bool gather(struct line *c, struct segment *s)
 
 /*
  * A connection that was closed while nobody looked: what is sent on it would be
- * uncertain, without need.  The first look may find a goodbye, the second the end.
+ * uncertain, without need.  The first look may find a goodbye, the second the end,
+ * which may come later.
  */
 static bool still_there(struct line *c)
 {
 	for (int i = 0; i < 2; i++)
 		if (!libpq->PQconsumeInput(c->pq))
 			return false;
-	return true;
+	(void)libpq->PQisBusy(c->pq); /* parses */
+	return !c->farewell;
 }
 
 bool flight_send(struct line *c)
@@ -224,7 +226,7 @@ bool flight_send(struct line *c)
 	struct jd_unit *first;
 	int n;
 
-	if (c->kind == LINE_WRITE && !still_there(c))
+	if (c->kind == LINE_WRITE && list_empty(&c->flight) && !still_there(c))
 		return false;
 	s = segment_new(c, SEGMENT_UNIT);
 

@@ -148,11 +148,22 @@ static void on_too_late(struct timer *t)
 	attempt_failed(container_of(t, struct line, timer), "connecting takes too long");
 }
 
+/* What the server says while nothing is asked: a goodbye, or of no interest. */
+static void on_notice(void *arg, const PGresult *r)
+{
+	const char *severity = libpq->PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+	struct line *c = arg;
+
+	if (severity && !strcmp(severity, "FATAL"))
+		c->farewell = true;
+}
+
 static void begin_setup(struct line *c)
 {
 	char text[2000];
 
-	libpq->PQsetNoticeReceiver(c->pq, notice_drop, NULL);
+	libpq->PQsetNoticeReceiver(c->pq, on_notice, c);
+	c->farewell = false;
 	if (c->kind == LINE_GUARD)
 		guard_question(&c->pg->target, text, sizeof(text));
 	else

@@ -169,6 +169,7 @@ struct line {
 	bool drop;         /* to be given up at the end of this event */
 	bool row_mode_due; /* the next statement's rows are to come one by one */
 	bool setup_fine;
+	bool farewell;             /* the server is closing it: nothing more is to be sent */
 	jd_usec progress;          /* when something was answered */
 	struct prepared *prepared; /* by the number of the variant */
 	unsigned n_prepared;
