@@ -155,10 +155,15 @@ static void show_form(const struct options *o, struct jd_register *r)
 	jd_register_reply(r, x);
 }
 
-static bool is_reserved(const struct options *o, struct jd_str name)
+/* However the operator has written the words: they are prepared as names are. */
+static bool is_reserved(const struct options *o, struct jd_jid jid, struct jd_arena *arena)
 {
+	struct jd_jid other;
+
 	for (const char *const *word = o->reserved; word && *word; word++)
-		if (jd_str_is(name, *word))
+		if (jd_jid_make(arena, jd_cstr(*word), jd_jid_domain(jid), JD_STR_NULL, &other) ==
+			    0 &&
+		    jd_jid_eq(jid, other))
 			return true;
 	return false;
 }
@@ -175,7 +180,7 @@ static bool read_jid(struct jd_instance *mi, struct jd_str name, struct jd_arena
 	if (name.len > NAME_MAX || jd_jid_make(arena, name, host, JD_STR_NULL, ret_jid) < 0)
 		return false;
 	/* Who is named in `admins` without having an account would be whoever comes first. */
-	if (!is_reserved(o, jd_jid_local(*ret_jid)) && !jd_is_admin(jd_instance_host(mi), *ret_jid))
+	if (!is_reserved(o, *ret_jid, arena) && !jd_is_admin(jd_instance_host(mi), *ret_jid))
 		return true;
 	*ret_error = error_of(-JD_EEXIST);
 	return false;
@@ -313,7 +318,9 @@ static enum jd_verdict change_password(struct jd_instance *mi, struct jd_iq *iq,
 static void on_deleted(void *arg, int result)
 {
 	(void)arg;
-	if (result)
+	if (result == -JD_ECLOSED)
+		jd_log(JD_LOG_INFO, "the rest of the account is erased at the next start");
+	else if (result)
 		jd_log(JD_LOG_ERROR, "an account could not be removed",
 		       jd_kv_cstr("reason", jd_strerror(result)));
 	else

@@ -155,6 +155,14 @@ def test_refused(open_server, connect, make_account):
     assert open_server.ctl_ok("users").count("@") == 1
 
 
+def test_reserved_names_as_they_were_written(own_server, connect):
+    server = own_server(settings={"register": {"registration": True, "reserved": ["Chef", "b\u00dcro"]}})
+    client = connect(server).secure()
+    for name in ("chef", "CHEF", "B\u00fcro"):
+        assert condition(client.iq("set", wish(name))) == ("cancel", "conflict"), name
+    assert client.iq("set", wish("admin")).get("type") == "result"
+
+
 def test_an_administrators_name_is_not_to_be_had(own_server, connect):
     """Somebody is named in `admins` who has no account yet, or none any more."""
     server = own_server(settings={"register": {"registration": True}, "admins": ["root@localhost"],
