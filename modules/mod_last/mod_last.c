@@ -85,6 +85,8 @@ static void write_some(struct jd_instance *mi)
 	struct last *l = jd_data(mi);
 	struct jd_unit *unit = jd_unit_new();
 
+	/* All in one order: two of them at once could have the same accounts. */
+	jd_unit_key(unit, UINT64_MAX);
 	for (unsigned i = 0; l->waiting && i < WRITE_MAX; i++) {
 		struct departure *d = departure_take(l);
 
