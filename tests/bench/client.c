@@ -188,7 +188,8 @@ static void got(struct bench_client *c, const char *p, size_t n)
 		c->in = bench_grow(c->in, c->in_size);
 	}
 	c->in_len = n - done;
-	memmove(c->in, p + done, c->in_len);
+	if (c->in_len)
+		memmove(c->in, p + done, c->in_len);
 }
 
 /* Bytes, 0 when there are none now, -1 at the end. */
