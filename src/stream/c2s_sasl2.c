@@ -76,11 +76,12 @@ static bool from_is_right(const struct c2s *c)
 {
 	const struct login *login = c->login;
 	struct jd_str from = jd_cstr(login->from), name = jd_cstr(login->sasl->name);
+	struct jd_str host = login->host->name;
 
 	if (!login->from)
 		return true;
-	return from.len == name.len + 1 + login->host->name.len &&
-	       memcmp(from.p, name.p, name.len) == 0 && from.p[name.len] == '@';
+	return from.len == name.len + 1 + host.len && memcmp(from.p, name.p, name.len) == 0 &&
+	       from.p[name.len] == '@' && memcmp(from.p + name.len + 1, host.p, host.len) == 0;
 }
 
 static void on_success(struct c2s *c)

@@ -151,6 +151,12 @@ def test_the_header_names_somebody_else(server, alice, bob, connect):
     works(succeeded(client, exchange(client, "PLAIN", bob.user, bob.password, BIND)))
 
 
+def test_the_header_names_somebody_of_another_host(server, alice, connect):
+    client = connect(server, "tls")
+    client.open(from_=alice.jid.replace("localhost", "elsewhere"))
+    assert failed(exchange(client, "PLAIN", alice.user, alice.password)) == "invalid-authzid"
+
+
 # -- bad input ----------------------------------------------------------------------------
 
 
