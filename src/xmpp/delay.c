@@ -5,6 +5,8 @@
  */
 #include "xmpp/delay.h"
 
+#include <jackdaw/time.h>
+
 #define DAY 86400
 
 static const unsigned char month_days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -183,4 +185,16 @@ void delay_write(struct jd_xml *x, struct jd_jid from, jd_usec at)
 	jd_xml_attr(x, "from", jd_jid_str(from));
 	jd_xml_attr(x, "stamp", delay_format(at, stamp));
 	jd_xml_end(x);
+}
+
+/* -- for modules ------------------------------------------------------------------- */
+
+int jd_time_parse(struct jd_str in, jd_usec *ret_at)
+{
+	return delay_parse(in, ret_at);
+}
+
+void jd_delay_write(struct jd_xml *x, struct jd_jid from, jd_usec at)
+{
+	delay_write(x, from, at);
 }
