@@ -273,7 +273,10 @@ int auth_init(void)
 		return -JD_EDB;
 	if (secret_state == 0)
 		loop_run(server.loop); /* until on_secret() */
-	return secret_state > 0 ? 0 : -JD_EDB;
+	if (secret_state < 0)
+		return -JD_EDB;
+	stanza_id_init();
+	return 0;
 }
 
 void auth_secret_mac(const char *purpose, const void *data, size_t n,
@@ -290,5 +293,6 @@ void auth_fini(void)
 {
 	anonymous_fini();
 	backoff_fini();
+	stanza_id_fini();
 	crypto_wipe(secret, sizeof(secret));
 }

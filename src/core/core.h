@@ -408,6 +408,9 @@ void auth_secret_mac(const char *purpose, const void *data, size_t n,
 /* Loads or makes the secret for salts of unknown names; blocks by turning the loop; at start. */
 int auth_init(void) JD_MUST_USE;
 void auth_fini(void);
+/* The key of stanza_id.c; when the secret is there. */
+void stanza_id_init(void);
+void stanza_id_fini(void);
 /*
  * Derives all SCRAM keys on a worker and writes account rows: create = a new
  * account (-JD_EEXIST in result if the name is taken or has a tombstone and

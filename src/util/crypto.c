@@ -87,6 +87,53 @@ void crypto_pbkdf2(enum crypto_hash hash, struct jd_str password, const void *sa
 				    (int)hashes[hash].size, out) == 1);
 }
 
+/* -- one block ------------------------------------------------------------------------ */
+
+struct crypto_block {
+	EVP_CIPHER_CTX *way[2]; /* backwards, forwards */
+};
+
+struct crypto_block *crypto_block_new(const uint8_t key[CRYPTO_BLOCK_LEN])
+{
+	struct crypto_block *block = mem_new(struct crypto_block);
+
+	for (int i = 0; i < 2; i++) {
+		EVP_CIPHER_CTX *way = block->way[i] = EVP_CIPHER_CTX_new();
+
+		JD_ASSERT(way && EVP_CipherInit_ex2(way, EVP_aes_128_ecb(), key, NULL, i, NULL));
+		JD_ASSERT(EVP_CIPHER_CTX_set_padding(way, 0));
+	}
+	return block;
+}
+
+void crypto_block_free(struct crypto_block *block)
+{
+	if (!block)
+		return;
+	for (int i = 0; i < 2; i++)
+		EVP_CIPHER_CTX_free(block->way[i]);
+	mem_free(block);
+}
+
+static void block_turn(EVP_CIPHER_CTX *way, const uint8_t *in, uint8_t *out)
+{
+	int n;
+
+	JD_ASSERT(EVP_CipherUpdate(way, out, &n, in, CRYPTO_BLOCK_LEN) && n == CRYPTO_BLOCK_LEN);
+}
+
+void crypto_block_encrypt(struct crypto_block *block, const uint8_t in[CRYPTO_BLOCK_LEN],
+			  uint8_t out[CRYPTO_BLOCK_LEN])
+{
+	block_turn(block->way[1], in, out);
+}
+
+void crypto_block_decrypt(struct crypto_block *block, const uint8_t in[CRYPTO_BLOCK_LEN],
+			  uint8_t out[CRYPTO_BLOCK_LEN])
+{
+	block_turn(block->way[0], in, out);
+}
+
 bool crypto_equal(const void *a, const void *b, size_t n)
 {
 	return n == 0 || CRYPTO_memcmp(a, b, n) == 0;

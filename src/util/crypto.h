@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The only door to libcrypto: random bytes, hashes, HMAC, PBKDF2, comparison in
+ * The only door to libcrypto: random bytes, hashes, HMAC, PBKDF2, a block cipher, comparison in
  * constant time, wiping.  A failure of libcrypto itself aborts: it cannot be
  * handled.  Any thread.
  */
@@ -24,6 +24,17 @@ void crypto_hmac(enum crypto_hash hash, const void *key, size_t key_len, const v
 /* Costly by design: a worker's job, never on a logic or I/O thread. */
 void crypto_pbkdf2(enum crypto_hash hash, struct jd_str password, const void *salt, size_t salt_len,
 		   unsigned iterations, uint8_t *out);
+
+/* AES-128, one block at a time: for numbers that nobody shall be able to read or make up, not for
+ * text. in and out may be the same. */
+#define CRYPTO_BLOCK_LEN 16
+struct crypto_block;
+struct crypto_block *crypto_block_new(const uint8_t key[CRYPTO_BLOCK_LEN]);
+void crypto_block_free(struct crypto_block *block); /* NULL is fine */
+void crypto_block_encrypt(struct crypto_block *block, const uint8_t in[CRYPTO_BLOCK_LEN],
+			  uint8_t out[CRYPTO_BLOCK_LEN]);
+void crypto_block_decrypt(struct crypto_block *block, const uint8_t in[CRYPTO_BLOCK_LEN],
+			  uint8_t out[CRYPTO_BLOCK_LEN]);
 
 /* True when equal; the time does not depend on the content. */
 bool crypto_equal(const void *a, const void *b, size_t n);

@@ -87,6 +87,30 @@ static void test_random(void **state)
 				       *p));
 }
 
+/* FIPS 197 appendix C.1. */
+static void test_block(void **state)
+{
+	uint8_t key[CRYPTO_BLOCK_LEN], text[CRYPTO_BLOCK_LEN], block[CRYPTO_BLOCK_LEN];
+	char hex[2 * CRYPTO_BLOCK_LEN + 1];
+	struct crypto_block *cipher;
+
+	(void)state;
+	for (unsigned i = 0; i < CRYPTO_BLOCK_LEN; i++) {
+		key[i] = (uint8_t)i;
+		text[i] = (uint8_t)(i * 0x11);
+	}
+	cipher = crypto_block_new(key);
+	for (int again = 0; again < 2; again++) {
+		crypto_block_encrypt(cipher, text, block);
+		crypto_hex(block, sizeof(block), hex);
+		assert_string_equal(hex, "69c4e0d86a7b0430d8cdb78070b4c55a");
+		crypto_block_decrypt(cipher, block, block);
+		assert_memory_equal(block, text, sizeof(text));
+	}
+	crypto_block_free(cipher);
+	crypto_block_free(NULL);
+}
+
 static void test_small(void **state)
 {
 	char secret[] = "secret", hex[7];
@@ -107,7 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_digest), cmocka_unit_test(test_hmac),
 		cmocka_unit_test(test_pbkdf2), cmocka_unit_test(test_random),
-		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_small),  cmocka_unit_test(test_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
