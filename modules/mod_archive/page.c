@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A page of an archive: one statement, whose cost does not depend on how much
+ * there is.
+ *
+ * Numbers and times of rows grow together, so the times that a client names
+ * become bounds of numbers by two look-ups in an index, and what is left is a
+ * run of an index over numbers: of the owner, or of the owner and one address.  The
+ * inner query takes one row more than the page has, which tells whether there is
+ * more; the outer one cuts where the stanzas would be too large together, before
+ * any of them is read in full.  A condition looks whether the ids are there that
+ * the client has named; if one is not, there are no rows at all, and only what comes
+ * back empty has to be asked about again.
+ */
+#include "archive.h"
+
+/* $1 owner, $2 after, $3 before, $4 start, $5 end, $6..$9 ids to look for, $10 how many of them,
+ * $11 rows at most. */
+#define IN_RANGE                                                                                   \
+	"owner = $1 AND id > $2 AND id < $3"                                                       \
+	" AND id >= COALESCE((SELECT id FROM archive WHERE owner = $1 AND at >= $4"                \
+	" ORDER BY at LIMIT 1), 9223372036854775807)"                                              \
+	" AND id <= COALESCE((SELECT id FROM archive WHERE owner = $1 AND at <= $5"                \
+	" ORDER BY at DESC LIMIT 1), 0)"                                                           \
+	" AND (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN ($6, $7, $8, $9)) = $10"
+#define WITH_PEER IN_RANGE " AND peer = $12"
+#define WITH_FULL WITH_PEER " AND resource = $13"
+/* $12 ids as JSON, $13 how many, $14 peer or NULL, $15 resource or NULL */
+#define LISTED_SQLITE "(SELECT value FROM json_each($12))"
+#define LISTED_PGSQL                                                                               \
+	"(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($12 AS JSON)))"
+#define WITH_IDS(listed)                                                                           \
+	IN_RANGE " AND id IN " listed                                                              \
+		 " AND (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN " listed           \
+		 ") = $13 AND (CAST($14 AS TEXT) IS NULL OR peer = $14)"                           \
+		 " AND (CAST($15 AS TEXT) IS NULL OR resource = $15)"
+
+#define OVER(dir) "OVER (ORDER BY id " dir " ROWS UNBOUNDED PRECEDING)"
+#define TOTAL     "(SELECT total FROM archive_owner WHERE owner = $1)"
+#define FITS      "(p.ahead = 0 OR p.ahead + p.bytes <= " PAGE_BYTES ")"
+
+/* SQLite would carry the stanzas through the window; so it reads them last. */
+#define PAGE_SQLITE(where, dir)                                                                    \
+	"SELECT a.id, a.at, a.stanza, p.n, " TOTAL " FROM (SELECT id, bytes, SUM(bytes)"           \
+	" " OVER(dir) " - bytes AS ahead, COUNT(*) OVER () AS n"                                   \
+		      " FROM (SELECT id, length(stanza) AS bytes FROM archive WHERE " where        \
+		      " ORDER BY id " dir " LIMIT $11) AS page) AS p"                              \
+		      " CROSS JOIN archive AS a WHERE a.owner = $1 AND a.id = p.id AND " FITS      \
+		      " ORDER BY p.id " dir
+/* PostgreSQL carries a reference to a large one, and plans without a join. */
+#define PAGE_PGSQL(where, dir)                                                                     \
+	"SELECT p.id, p.at, p.stanza, p.n, " TOTAL " FROM (SELECT id, at, stanza, bytes,"          \
+	" SUM(bytes) " OVER(dir) " - bytes AS ahead, COUNT(*) OVER () AS n"                        \
+				 " FROM (SELECT id, at, stanza, length(stanza) AS bytes FROM "     \
+				 "archive WHERE " where " ORDER BY id " dir                        \
+				 " LIMIT $11) AS page) AS p WHERE " FITS " ORDER BY p.id " dir
+
+#define PAGE(nm, ln, where_sqlite, where_pgsql, dir)                                               \
+	{                                                                                          \
+		.name = "archive.page_" nm, .lane = (ln), .sql = PAGE_SQLITE(where_sqlite, dir),   \
+		.pgsql = PAGE_PGSQL(where_pgsql, dir),                                             \
+	}
+#define COUNT(nm, ln, where_sqlite, where_pgsql)                                                   \
+	{                                                                                          \
+		.name = "archive.count_" nm, .lane = (ln),                                         \
+		.sql = "SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE " where_sqlite           \
+		       " LIMIT $11) AS found",                                                     \
+		.pgsql = "SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE " where_pgsql          \
+			 " LIMIT $11) AS found",                                                   \
+	}
+
+enum filter { BY_PLACE, BY_PEER, BY_FULL, BY_IDS };
+
+/* One device of one address has no index of its own: it may take time. */
+static struct jd_stmt forwards[] = {
+	[BY_PLACE] = PAGE("forwards", JD_LANE_READ, IN_RANGE, IN_RANGE, "ASC"),
+	[BY_PEER] = PAGE("peer_forwards", JD_LANE_READ, WITH_PEER, WITH_PEER, "ASC"),
+	[BY_FULL] = PAGE("full_forwards", JD_LANE_LONG, WITH_FULL, WITH_FULL, "ASC"),
+	[BY_IDS] = PAGE("ids_forwards", JD_LANE_READ, WITH_IDS(LISTED_SQLITE),
+			WITH_IDS(LISTED_PGSQL), "ASC"),
+};
+static struct jd_stmt backwards[] = {
+	[BY_PLACE] = PAGE("backwards", JD_LANE_READ, IN_RANGE, IN_RANGE, "DESC"),
+	[BY_PEER] = PAGE("peer_backwards", JD_LANE_READ, WITH_PEER, WITH_PEER, "DESC"),
+	[BY_FULL] = PAGE("full_backwards", JD_LANE_LONG, WITH_FULL, WITH_FULL, "DESC"),
+	[BY_IDS] = PAGE("ids_backwards", JD_LANE_READ, WITH_IDS(LISTED_SQLITE),
+			WITH_IDS(LISTED_PGSQL), "DESC"),
+};
+static struct jd_stmt counts[] = {
+	[BY_PLACE] = COUNT("place", JD_LANE_READ, IN_RANGE, IN_RANGE),
+	[BY_PEER] = COUNT("peer", JD_LANE_READ, WITH_PEER, WITH_PEER),
+	[BY_FULL] = COUNT("full", JD_LANE_LONG, WITH_FULL, WITH_FULL),
+	[BY_IDS] = COUNT("ids", JD_LANE_READ, WITH_IDS(LISTED_SQLITE), WITH_IDS(LISTED_PGSQL)),
+};
+
+/* Why there are no rows: how many of the ids are there, of the listed ones, and of all. */
+static struct jd_stmt look = {
+	.name = "archive.look",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN"
+	       " ($2, $3, $4, $5)), (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN"
+	       " (SELECT value FROM json_each($6))), " TOTAL,
+	.pgsql = "SELECT (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN"
+		 " ($2, $3, $4, $5)), (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN"
+		 " (SELECT CAST(value AS BIGINT)"
+		 " FROM json_array_elements_text(CAST($6 AS JSON)))), " TOTAL,
+};
+
+/* -- asking --------------------------------------------------------------------------- */
+
+#define PARAMS_MAX 15
+
+static enum filter filter_of(const struct query *q)
+{
+	if (q->ids.p)
+		return BY_IDS;
+	if (!jd_jid_ok(q->with))
+		return BY_PLACE;
+	return q->with.resource_len ? BY_FULL : BY_PEER;
+}
+
+static struct jd_param peer_param(const struct query *q)
+{
+	return jd_jid_ok(q->with) ? jd_text(jd_jid_bare_str(q->with)) : jd_null();
+}
+
+static struct jd_param resource_param(const struct query *q)
+{
+	return jd_jid_ok(q->with) ? jd_text(jd_jid_resource(q->with)) : jd_null();
+}
+
+/* Times beyond all that databases know are the end of time. */
+static struct jd_param time_param(jd_usec at)
+{
+	return jd_int(at > INT64_MAX ? INT64_MAX : (int64_t)at);
+}
+
+static int ask(struct query *q, struct jd_stmt *stmts, unsigned limit, jd_db_fn fn)
+{
+	enum filter filter = filter_of(q);
+	struct jd_param p[PARAMS_MAX] = {
+		jd_int((int64_t)q->owner),
+		jd_int((int64_t)q->after),
+		jd_int((int64_t)q->before),
+		time_param(q->start),
+		time_param(q->end),
+		jd_int((int64_t)q->checks[0]),
+		jd_int((int64_t)q->checks[1]),
+		jd_int((int64_t)q->checks[2]),
+		jd_int((int64_t)q->checks[3]),
+		jd_int(q->n_checks),
+		jd_int(limit),
+	};
+	size_t n = 11;
+
+	if (filter == BY_IDS) {
+		p[n++] = jd_text(q->ids);
+		p[n++] = jd_int(q->n_ids);
+	}
+	if (filter != BY_PLACE)
+		p[n++] = peer_param(q);
+	if (filter == BY_FULL || filter == BY_IDS)
+		p[n++] = resource_param(q);
+	return jd_db_query(jd_iq_pending(q->iq), &stmts[filter], (struct jd_params){p, n}, fn, q);
+}
+
+/* -- results -------------------------------------------------------------------------- */
+
+static struct jd_str wire_id(const struct query *q, const struct jd_rows *rows, size_t row)
+{
+	return jd_stanza_id_encode(q->iq->st->arena, q->owner, (uint64_t)jd_row_int(rows, row, 0));
+}
+
+static struct jd_xml *result_start(const struct query *q, const struct jd_rows *rows, size_t row)
+{
+	struct jd_xml *x = jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, q->iq->st->to, q->iq->st->from,
+					 JD_STR_NULL);
+
+	jd_xml_start(x, NS_MAM, "result");
+	jd_xml_attr(x, "queryid", q->id);
+	jd_xml_attr(x, "id", wire_id(q, rows, row));
+	jd_xml_start(x, NS_FORWARD, "forwarded");
+	jd_delay_write(x, JD_JID_NULL, (jd_usec)jd_row_int(rows, row, 1));
+	return x;
+}
+
+/* False: nobody is there to be told any more. */
+static bool send_result(const struct query *q, const struct jd_rows *rows, size_t row)
+{
+	struct jd_session *to = q->iq->st->origin;
+	struct jd_stanza *stored = jd_stanza_parse(jd_row_str(rows, row, 2));
+	struct jd_xml *x = result_start(q, rows, row);
+	struct jd_stanza *st;
+	bool sent = to != NULL;
+
+	if (stored)
+		jd_stanza_write(stored, x);
+	jd_stanza_unref(stored);
+	jd_xml_end(x);
+	jd_xml_end(x);
+	st = jd_built(x);
+	if (st && to)
+		sent = jd_session_send(to, st);
+	jd_stanza_unref(st);
+	return sent;
+}
+
+static void finish(struct query *q, bool complete, const struct jd_rsm_page *page)
+{
+	struct jd_xml *x = jd_iq_result(q->iq);
+
+	jd_xml_start(x, NS_MAM, "fin");
+	if (complete)
+		jd_xml_attr(x, "complete", JD_STR("true"));
+	jd_rsm_write(x, page);
+	jd_xml_end(x);
+	jd_iq_reply(q->iq, x);
+}
+
+/* -- an empty page -------------------------------------------------------------------- */
+
+static void on_looked(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct query *q = arg;
+	struct jd_rsm_page page = {.index = -1, .count = -1};
+
+	if (status != JD_DB_OK || jd_rows_count(rows) != 1) {
+		jd_iq_fail(q->iq, JD_INTERNAL_SERVER_ERROR, NULL);
+		return;
+	}
+	if (jd_row_int(rows, 0, 0) != q->n_checks || jd_row_int(rows, 0, 1) != q->n_ids) {
+		jd_iq_fail(q->iq, JD_ITEM_NOT_FOUND, NULL);
+		return;
+	}
+	if (!q->filtered)
+		page.count = jd_row_int(rows, 0, 2); /* NULL: 0 */
+	else if (q->count_only)
+		page.count = 0;
+	finish(q, !q->count_only || page.count == 0, &page);
+}
+
+static void look_why(struct query *q)
+{
+	struct jd_str ids = q->ids.p ? q->ids : JD_STR("[]");
+
+	if (jd_db_query(jd_iq_pending(q->iq), &look,
+			JD_PARAMS(jd_int((int64_t)q->owner), jd_int((int64_t)q->checks[0]),
+				  jd_int((int64_t)q->checks[1]), jd_int((int64_t)q->checks[2]),
+				  jd_int((int64_t)q->checks[3]), jd_text(ids)),
+			on_looked, q) < 0)
+		jd_iq_fail(q->iq, JD_RESOURCE_CONSTRAINT, NULL);
+}
+
+/* -- a page --------------------------------------------------------------------------- */
+
+static void send_page(struct query *q, const struct jd_rows *rows, size_t n)
+{
+	/* as they are to be sent, not as they were found */
+	bool turn = q->backwards != q->flip;
+
+	for (size_t i = 0; i < n; i++)
+		if (!send_result(q, rows, turn ? n - 1 - i : i))
+			return;
+}
+
+static void on_page(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct query *q = arg;
+	struct jd_rsm_page page = {.index = -1, .count = -1};
+	size_t n = rows ? jd_rows_count(rows) : 0;
+	int64_t found;
+
+	if (status != JD_DB_OK) {
+		jd_iq_fail(q->iq, JD_INTERNAL_SERVER_ERROR, NULL);
+		return;
+	}
+	if (!n) {
+		look_why(q);
+		return;
+	}
+	found = jd_row_int(rows, 0, 3);
+	if (n > q->limit)
+		n = q->limit;
+	send_page(q, rows, n);
+	page.first = wire_id(q, rows, q->backwards ? n - 1 : 0);
+	page.last = wire_id(q, rows, q->backwards ? 0 : n - 1);
+	if (!q->filtered)
+		page.count = jd_row_int(rows, 0, 4);
+	finish(q, found <= (int64_t)n, &page);
+}
+
+/* -- only how many -------------------------------------------------------------------- */
+
+static void on_count(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct query *q = arg;
+	struct jd_rsm_page page = {.index = -1};
+
+	if (status != JD_DB_OK || jd_rows_count(rows) != 1) {
+		jd_iq_fail(q->iq, JD_INTERNAL_SERVER_ERROR, NULL);
+		return;
+	}
+	page.count = jd_row_int(rows, 0, 0);
+	if (page.count)
+		finish(q, false, &page);
+	else
+		look_why(q);
+}
+
+int archive_page_get(struct query *q)
+{
+	if (!q->count_only)
+		return ask(q, q->backwards ? backwards : forwards, q->limit + 1, on_page);
+	if (q->filtered)
+		return ask(q, counts, COUNT_MOST, on_count);
+	look_why(q);
+	return 0;
+}
+
+int archive_page_start(struct jd_instance *mi)
+{
+	static struct jd_stmt *const all[] = {
+		&forwards[BY_PLACE],
+		&forwards[BY_PEER],
+		&forwards[BY_FULL],
+		&forwards[BY_IDS],
+		&backwards[BY_PLACE],
+		&backwards[BY_PEER],
+		&backwards[BY_FULL],
+		&backwards[BY_IDS],
+		&counts[BY_PLACE],
+		&counts[BY_PEER],
+		&counts[BY_FULL],
+		&counts[BY_IDS],
+		&look,
+	};
+
+	return jd_statements(mi, all, JD_ARRAY_SIZE(all));
+}
