@@ -91,8 +91,8 @@ static void take_row(const PGresult *r)
 	sum += copy[0];
 }
 
-/* The answers to n queries and the sync behind them. */
-static void collect(unsigned n)
+/* The answers to n queries, and the sync behind all of them or behind each. */
+static void collect(unsigned n, bool each)
 {
 	PGresult *r;
 
@@ -103,8 +103,11 @@ static void collect(unsigned n)
 		done(r);
 		r = PQgetResult(conn); /* the end of this query */
 		check(r == NULL);
+		if (each)
+			done(PQgetResult(conn));
 	}
-	done(PQgetResult(conn));
+	if (!each)
+		done(PQgetResult(conn));
 }
 
 static void run_reads(uint64_t n)
@@ -112,10 +115,12 @@ static void run_reads(uint64_t n)
 	for (uint64_t i = 0; i < n; i += AT_ONCE) {
 		unsigned now = n - i < AT_ONCE ? (unsigned)(n - i) : AT_ONCE;
 
-		for (unsigned k = 0; k < now; k++)
+		/* One that fails takes no other along: a sync each, which is a transaction each. */
+		for (unsigned k = 0; k < now; k++) {
 			send_row("get", (int64_t)(i + k) % ROWS % 1000, (int64_t)(i + k) % ROWS, 2);
-		check(PQpipelineSync(conn) == 1);
-		collect(now);
+			check(PQpipelineSync(conn) == 1);
+		}
+		collect(now, true);
 	}
 }
 
@@ -131,7 +136,7 @@ static void run_writes(uint64_t n, unsigned group)
 		if (transaction)
 			check(PQsendQueryPrepared(conn, "commit", 0, NULL, NULL, NULL, 1) == 1);
 		check(PQpipelineSync(conn) == 1);
-		collect(group + (transaction ? 2 : 0));
+		collect(group + (transaction ? 2 : 0), false);
 	}
 }
 
