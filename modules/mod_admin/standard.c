@@ -57,6 +57,19 @@ static const struct jd_form_field delete_fields[] = {
 	JD_FORM_FIELDS_END,
 };
 
+static const struct jd_form_field disable_fields[] = {
+	{JD_FIELD_JID_MULTI, "accountjids", .label = "The addresses of the accounts to be disabled",
+	 .flags = JD_FIELD_REQUIRED | JD_FIELD_BARE},
+	JD_FORM_FIELDS_END,
+};
+
+static const struct jd_form_field enable_fields[] = {
+	{JD_FIELD_JID_MULTI, "accountjids",
+	 .label = "The addresses of the accounts to be enabled again",
+	 .flags = JD_FIELD_REQUIRED | JD_FIELD_BARE},
+	JD_FORM_FIELDS_END,
+};
+
 static const struct jd_form_field end_fields[] = {
 	{JD_FIELD_JID_MULTI, "accountjids",
 	 .label = "Addresses of accounts, or with resource of single sessions",
@@ -205,6 +218,9 @@ static const struct standard all[] = {
 	{"add-user", "Add User", "adduser", add_fields, add_args, answer_nothing,
 	 .check = check_twice},
 	{"delete-user", "Delete User", "deluser", delete_fields, jid_args, .answer = answer_next},
+	{"disable-user", "Disable User", "ban", disable_fields, jid_args, .answer = answer_next},
+	{"reenable-user", "Re-Enable User", "unban", enable_fields, jid_args,
+	 .answer = answer_next},
 	{"end-user-session", "End User Session", "kick", end_fields, jid_args,
 	 .answer = answer_next},
 	{"change-user-password", "Change User Password", "passwd", password_fields, add_args,
@@ -213,6 +229,10 @@ static const struct standard all[] = {
 	 answer_number, .result = "registeredusersnum", .key = "registered"},
 	{"get-online-users-num", "Get Number of Online Users", "count", NULL, host_args,
 	 answer_number, .result = "onlineusersnum", .key = "online"},
+	{"get-disabled-users-num", "Get Number of Disabled Users", "bans", NULL, host_args,
+	 answer_number, .result = "disabledusersnum", .key = "banned"},
+	{"get-disabled-users-list", "Get List of Disabled Users", "bans", list_fields, host_args,
+	 answer_list, .result = "disableduserjids", .list = "bans", .key = "jid"},
 	{"get-registered-users-list", "Get List of Registered Users", "users", list_fields,
 	 host_args, answer_list, .result = "registereduserjids", .list = "users", .key = "jid"},
 	{"get-online-users-list", "Get List of Online Users", "sessions", list_fields, address_args,

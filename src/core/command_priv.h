@@ -101,6 +101,7 @@ unsigned command_n_args(const struct jd_command_def *def);
 extern const struct jd_command_def commands_core[];    /* commands_core.c */
 extern const struct jd_command_def commands_ban[];     /* commands_ban.c */
 extern const struct jd_command_def commands_db[];      /* commands_db.c */
+extern const struct jd_command_def commands_memory[];  /* commands_memory.c */
 extern const struct jd_command_def commands_modules[]; /* commands_modules.c */
 extern const struct jd_command_def commands_tokens[];  /* commands_tokens.c */
 extern const struct jd_command_def commands_users[];   /* commands_users.c */

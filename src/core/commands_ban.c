@@ -35,6 +35,21 @@ static struct jd_stmt list_bans = {
 	       " JOIN account a ON a.owner = b.owner ORDER BY b.since DESC, b.owner LIMIT " PAGE,
 };
 
+static struct jd_stmt list_bans_of = {
+	.name = "core.list_bans_of",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT a.host, a.name, b.since, b.reason FROM account_ban b"
+	       " JOIN account a ON a.owner = b.owner WHERE a.host = $1"
+	       " ORDER BY b.since DESC, b.owner LIMIT " PAGE,
+};
+
+static struct jd_stmt count_bans = {
+	.name = "core.count_bans",
+	.lane = JD_LANE_READ,
+	.sql = "SELECT count(*) FROM account_ban b JOIN account a ON a.owner = b.owner"
+	       " WHERE a.host = $1 OR $1 = ''",
+};
+
 static void done(struct jd_command *c, enum jd_db_status status, const struct jd_rows *rows,
 		 const char *otherwise)
 {
@@ -115,14 +130,37 @@ static void on_bans(void *arg, enum jd_db_status status, const struct jd_rows *r
 	jd_command_done(c);
 }
 
+/* The number first: the list has an end. */
+static void on_count(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct jd_command *c = arg;
+	struct jd_jid host = jd_arg_jid(c, 0);
+
+	if (status != JD_DB_OK) {
+		jd_command_fail(c, "The database does not answer.");
+		return;
+	}
+	jd_out_int(c, "banned", jd_row_int(rows, 0, 0));
+	if (jd_arg_given(c, 0))
+		run(c, &list_bans_of, JD_PARAMS(jd_text(jd_jid_domain(host))), on_bans);
+	else
+		run(c, &list_bans, JD_NO_PARAMS, on_bans);
+}
+
 static void cmd_bans(struct jd_command *c)
 {
-	run(c, &list_bans, JD_NO_PARAMS, on_bans);
+	struct jd_str host = jd_arg_given(c, 0) ? jd_jid_domain(jd_arg_jid(c, 0)) : JD_STR("");
+
+	run(c, &count_bans, JD_PARAMS(jd_text(host)), on_count);
 }
 
 static const struct jd_arg args_ban[] = {
 	{JD_ARG_BARE_JID, "JID", false, "The account: user@host."},
 	{JD_ARG_TEXT, "REASON", true, "Why, for whoever reads the list."},
+	{JD_ARG_END, NULL, false, NULL},
+};
+static const struct jd_arg args_bans[] = {
+	{JD_ARG_HOST, "HOST", true, "Of this host only; default: of all."},
 	{JD_ARG_END, NULL, false, NULL},
 };
 static const struct jd_arg args_unban[] = {
@@ -135,7 +173,10 @@ const struct jd_command_def commands_ban[] = {
 	 .help = "Forbids an account to log in and ends its sessions.",
 	 .args = args_ban,
 	 .run = cmd_ban},
-	{.name = "bans", .help = "Lists banned accounts, the newest first.", .run = cmd_bans},
+	{.name = "bans",
+	 .help = "Lists banned accounts, the newest first.",
+	 .args = args_bans,
+	 .run = cmd_bans},
 	{.name = "unban",
 	 .help = "Allows a banned account to log in again.",
 	 .args = args_unban,

@@ -39,6 +39,11 @@ void io_set_user(struct io_thread *t, void *user)
 	t->user = user;
 }
 
+void io_conn_stats(struct io_thread *t, struct slab_stats *sum)
+{
+	slab_stats_add(t->conns, sum);
+}
+
 void *io_user(struct io_thread *t)
 {
 	return t->user;

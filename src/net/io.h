@@ -70,6 +70,8 @@ void io_stats(struct io *io, struct io_stats *ret_stats); /* logic thread; relax
 
 struct loop *io_loop(struct io_thread *t);
 struct io_thread *io_current(void);
+struct slab_stats;
+void io_conn_stats(struct io_thread *t, struct slab_stats *sum); /* adds this thread's */
 /* A pointer that the stream layer keeps per thread (parser pools). */
 void io_set_user(struct io_thread *t, void *user);
 void *io_user(struct io_thread *t);

@@ -88,6 +88,13 @@ size_t piece_cost(const struct piece *p)
 	return p->kind == PIECE_DATA ? piece_bytes(p) + PIECE_COST : 0;
 }
 
+void link_piece_stats(struct slab_stats *sum)
+{
+	for (size_t i = 0; i < JD_ARRAY_SIZE(slabs); i++)
+		if (slabs[i])
+			slab_stats_add(slabs[i], sum);
+}
+
 void link_trim(void)
 {
 	for (size_t i = 0; i < JD_ARRAY_SIZE(slabs); i++)

@@ -96,6 +96,8 @@ int link_control(struct link *link, uint16_t op, void *arg, void (*drop)(void *)
 
 /* Doorbells of this turn are published to the I/O threads. This happens by itself at the
  * end of each turn of the logic loop; call it after anything that should not wait so long. */
+struct slab_stats;
+void link_piece_stats(struct slab_stats *sum); /* adds what is on its way to clients; logic */
 void link_flush_doorbells(void);
 
 static inline size_t link_queued(struct link *link)

@@ -22,6 +22,7 @@
 #include "net/listener.h"
 #include "stream/error.h"
 #include "util/crypto.h"
+#include "util/slab.h"
 #include "xml/scan.h"
 
 /* -- inward: io_msg.kind ----------------------------------------------------------- */
@@ -250,6 +251,16 @@ const struct stream_host *stream_host_find(const struct stream_settings *s, stru
 /* Every I/O thread gets its pools and the settings; logic thread, before the
  * listeners start, and again with new settings at a reload. Takes a reference. */
 void stream_configure(struct io *io, struct stream_settings *settings);
+
+/* What the I/O threads know of their memory. */
+struct stream_memory {
+	struct slab_stats connections, wires;
+	size_t streams, stream_bytes;
+	size_t parsers, parser_bytes;
+};
+/* Asks each of them, and calls back with the sum; logic thread. */
+void stream_memory(struct io *io, void (*fn)(void *arg, const struct stream_memory *memory),
+		   void *arg);
 /* After io_stop(). */
 void stream_fini(struct io *io);
 

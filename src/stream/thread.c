@@ -101,6 +101,72 @@ void stream_configure(struct io *io, struct stream_settings *settings)
 	io_each(io, apply, change, applied);
 }
 
+/* -- memory -------------------------------------------------------------------------- */
+
+struct asked {
+	void (*fn)(void *arg, const struct stream_memory *memory);
+	void *arg;
+	struct io *io;
+	unsigned count;
+	struct stream_memory parts[]; /* one a thread */
+};
+
+static void look(struct io_thread *io, void *arg)
+{
+	struct asked *a = arg;
+	const struct stream_thread *t = io_user(io);
+	struct scan_pool_stats scans;
+	struct stream_memory *m = a->parts;
+
+	/* Each has its own part: they look at the same time. */
+	for (unsigned i = 0; io_thread_at(a->io, i) != io; i++)
+		m++;
+	io_conn_stats(io, &m->connections);
+	wire_pool_stats(t->wires, &m->wires);
+	scan_pool_stats(t->scans, &scans);
+	m->streams = t->streams;
+	m->stream_bytes = t->streams * sizeof(struct c2s);
+	m->parsers = scans.parsers + scans.pooled;
+	m->parser_bytes = scans.bytes;
+}
+
+static void slabs_add(struct slab_stats *sum, const struct slab_stats *s)
+{
+	sum->used += s->used;
+	sum->chunks += s->chunks;
+	sum->bytes += s->bytes;
+}
+
+static void looked(void *arg)
+{
+	struct asked *a = arg;
+	struct stream_memory sum = {.streams = 0};
+
+	for (unsigned i = 0; i < a->count; i++) {
+		slabs_add(&sum.connections, &a->parts[i].connections);
+		slabs_add(&sum.wires, &a->parts[i].wires);
+		sum.streams += a->parts[i].streams;
+		sum.stream_bytes += a->parts[i].stream_bytes;
+		sum.parsers += a->parts[i].parsers;
+		sum.parser_bytes += a->parts[i].parser_bytes;
+	}
+	a->fn(a->arg, &sum);
+	mem_free(a);
+}
+
+void stream_memory(struct io *io, void (*fn)(void *arg, const struct stream_memory *memory),
+		   void *arg)
+{
+	unsigned count = io_count(io);
+	struct asked *a = mem_alloc(sizeof(*a) + count * sizeof(a->parts[0]));
+
+	a->fn = fn;
+	a->arg = arg;
+	a->io = io;
+	a->count = count;
+	io_each(io, look, a, looked);
+}
+
 void stream_fini(struct io *io)
 {
 	struct stream_io *sio = find(io);

@@ -287,3 +287,13 @@ void slab_stats(struct slab *slab, struct slab_stats *ret_stats)
 		.bytes = slab->chunks * slab->chunk_size,
 	};
 }
+
+void slab_stats_add(struct slab *slab, struct slab_stats *sum)
+{
+	struct slab_stats s;
+
+	slab_stats(slab, &s);
+	sum->used += s.used;
+	sum->chunks += s.chunks;
+	sum->bytes += s.bytes;
+}

@@ -46,3 +46,5 @@ struct slab_stats {
 };
 /* Owner thread only. */
 void slab_stats(struct slab *slab, struct slab_stats *ret_stats);
+/* The same, added to what is there already. */
+void slab_stats_add(struct slab *slab, struct slab_stats *sum);

@@ -44,6 +44,12 @@ void wire_pool_free(struct wire_pool *pool)
 	mem_free(pool);
 }
 
+void wire_pool_stats(struct wire_pool *pool, struct slab_stats *sum)
+{
+	for (size_t i = 0; i < CLASSES; i++)
+		slab_stats_add(pool->slabs[i], sum);
+}
+
 void wire_pool_trim(struct wire_pool *pool)
 {
 	for (size_t i = 0; i < CLASSES; i++)

@@ -114,6 +114,8 @@ static inline struct jd_str wire_content(const struct jd_wire *w)
 struct wire_pool;
 struct wire_pool *wire_pool_new(void);
 void wire_pool_free(struct wire_pool *pool); /* every block must be back */
+struct slab_stats;
+void wire_pool_stats(struct wire_pool *pool, struct slab_stats *sum); /* adds; the owner */
 void wire_pool_trim(struct wire_pool *pool); /* housekeeping: empty chunks go back */
 
 /* -- building --------------------------------------------------------------- */

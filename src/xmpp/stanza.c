@@ -56,6 +56,14 @@ void stanza_pool_trim(struct stanza_pool *pool)
 	wire_pool_trim(pool->wires);
 }
 
+void stanza_pool_stats(struct stanza_pool *pool, struct slab_stats *stanzas,
+		       struct slab_stats *kept, struct slab_stats *wires)
+{
+	slab_stats_add(pool->slab, stanzas);
+	slab_stats_add(pool->kept, kept);
+	wire_pool_stats(pool->wires, wires);
+}
+
 void stanza_pool_use(struct stanza_pool *pool)
 {
 	used_pool = pool;

@@ -46,6 +46,10 @@ struct stanza_pool;
 struct stanza_pool *stanza_pool_new(void);
 void stanza_pool_free(struct stanza_pool *pool); /* every stanza must be back */
 void stanza_pool_trim(struct stanza_pool *pool);
+struct slab_stats;
+/* Adds: stanzas, those that are kept for long, and the blocks that the pool has built. */
+void stanza_pool_stats(struct stanza_pool *pool, struct slab_stats *stanzas,
+		       struct slab_stats *kept, struct slab_stats *wires);
 
 /* The pool that stands for NULL below; set once at start, by tests too. */
 void stanza_pool_use(struct stanza_pool *pool);

@@ -244,6 +244,22 @@ def test_add_and_delete(world):
     assert len(fields(listed)["registereduserjids"]) == 3
 
 
+def test_disable(world):
+    user, boss = world.user.login(), world.boss.login()
+    assert status(run(boss, ADMIN + "disable-user", accountjids="user@localhost")) == "completed"
+    user.drain_to_end()
+    assert fields(run(boss, ADMIN + "get-disabled-users-num"))["disabledusersnum"] == ["1"]
+    listed = run(boss, ADMIN + "get-disabled-users-list", max_items="25")
+    assert fields(listed)["disableduserjids"] == ["user@localhost"]
+    assert world.server.ctl_json("bans", "example.test") == {"banned": 0, "bans": []}
+    assert condition(run(boss, ADMIN + "disable-user", accountjids="x@example.test"))[1] == \
+        "forbidden"
+    done = run(boss, ADMIN + "reenable-user", accountjids="user@localhost")
+    assert status(done) == "completed"
+    assert fields(run(boss, ADMIN + "get-disabled-users-num"))["disabledusersnum"] == ["0"]
+    world.user.login()
+
+
 def test_sessions_and_passwords(world):
     user, other, boss = world.user.login(), world.user.login(), world.boss.login()
     assert fields(run(boss, ADMIN + "get-online-users-num"))["onlineusersnum"] == ["2"]

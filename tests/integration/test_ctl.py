@@ -42,6 +42,30 @@ def test_status(server):
     assert str(status["listeners"][0]["port"]) in text
 
 
+def test_memory(server, alice):
+    def kinds():
+        memory = server.ctl_json("memory")
+        return memory, {kind["kind"]: kind for kind in memory["kinds"]}
+    _, before = kinds()
+    clients = [alice.ready() for _ in range(3)]
+    memory, now = kinds()
+    assert memory["resident"] > 1 << 20
+    for kind in ("sessions", "connections", "streams", "kept stanzas"):
+        assert now[kind]["count"] >= len(clients), kind
+        assert now[kind]["bytes"] >= 50 * now[kind]["count"], kind
+    assert now["sessions"]["count"] == len(sessions(server)), before
+    roster = [m for m in memory["modules"] if (m["module"], m["host"]) == ("roster", "localhost")]
+    assert len(roster) == 1 and roster[0]["bytes"] > 0
+
+
+def test_host_list(server, alice):
+    alice.ready()
+    hosts = {host["name"]: host for host in server.ctl_json("host", "list")["hosts"]}
+    assert {"localhost", "example.test"} <= set(hosts)
+    assert hosts["localhost"]["sessions"] >= 1 and hosts["localhost"]["tls"] is True
+    assert hosts["localhost"]["modules"] > 10
+
+
 def test_help(server):
     text = server.ctl_ok("help")
     for command in COMMANDS:
