@@ -4,13 +4,14 @@
 import os
 import re
 import shutil
+import subprocess
 import threading
 
 import pytest
 
 from raw import condition
 from server import SOURCE
-from test_sample_module import GREETING, MODULES, built  # noqa: F401 (a fixture)
+from test_sample_module import GREETING, MODULES, SAMPLE, built  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.ours
 REQUESTS = (
@@ -202,3 +203,54 @@ def test_out_of_tree(greeting, make_account):
     answer = client.iq("get", "<greeting xmlns='urn:example:greeting'/>")
     assert condition(answer) == ("cancel", "service-unavailable")
     assert "no command" in server.ctl("greetings").stderr
+
+
+@pytest.fixture(scope="module")
+def versions(built, tmp_path_factory):  # noqa: F811
+    """versions(name, old, new): the folder of a mod_greet.so with this change in its source."""
+    with open(os.path.join(os.path.dirname(SAMPLE), "mod_greet.c"), encoding="utf-8") as file:
+        source = file.read()
+
+    def make(old, new):
+        folder = tmp_path_factory.mktemp("version")
+        assert old in source
+        (folder / "mod_greet.c").write_text(source.replace(old, new))
+        subprocess.run(["cc", "-shared", "-fPIC", "-g", "-O1", "-I" + os.path.join(SOURCE, "include"),
+                        "-o", "mod_greet.so", "mod_greet.c"], cwd=folder, check=True)
+        return folder / "mod_greet.so"
+    return make
+
+
+def put(file, folder):
+    shutil.copy(file, folder / "new")
+    os.replace(folder / "new", folder / "mod_greet.so")
+
+
+def test_versions(greeting, versions, make_account):
+    server, folder = greeting
+    second = '"Tells how many greetings have been said."', '"Counts greetings."'
+    alice, far = make_account(server), make_account(server, host="example.test")
+    for host in ("localhost", "example.test"):
+        assert module(server, "load", "greet", host) is True
+    server.ctl_ok("greetings")
+    # One that does not start: the old one does again, and greets once more.
+    put(versions("static int start(struct jd_instance *mi)\n{",
+                 "static int start(struct jd_instance *mi)\n{\n\tif (mi) return -JD_ELIMIT;"), folder)
+    client = alice.ready()
+    client.wait("message", type="headline")
+    assert "'greet' did not start on host 'localhost'" in module(server, "reload", "greet")
+    client.wait("message", type="headline")
+    answer = client.iq("get", "<greeting xmlns='urn:example:greeting'/>")
+    assert answer.find(GREETING).get("times") == "2"
+    # Another one, host by host: both work, the command waits for the second.
+    put(versions(*second), folder)
+    assert module(server, "reload", "greet") is True
+    client.wait("message", type="headline")
+    far.ready().wait("message", type="headline")
+    assert "Tells how many" in server.ctl_ok("help", "greetings")
+    assert module(server, "reload", "greet", "example.test") is True
+    assert "Counts greetings." in server.ctl_ok("help", "greetings")
+    assert server.ctl_json("greetings")["greetings"] >= 4
+    for host in ("localhost", "example.test"):
+        assert module(server, "unload", "greet", host) is True
+    assert client.iq("get", "<ping xmlns='urn:xmpp:ping'/>", "localhost").get("type") == "result"
