@@ -6,6 +6,7 @@
  * core sees to it.
  */
 #include "core/core.h"
+#include "core/registry.h"
 
 #define ASYNC_DEADLINE (30 * JD_USEC_PER_SEC)
 
@@ -227,6 +228,19 @@ void iq_dispatch(struct mailbox *mailbox, const struct jd_stanza_event *ev, enum
 	call_verdict(call, h->fn(h->mi, &iq->pub));
 }
 
+/* What it waits for would call the module, on whose behalf another one has taken the request. */
+static bool waits_for(const struct iq *iq, const struct jd_instance *mi)
+{
+	const struct list *head = &iq->owner.pending;
+
+	if (mi->host && iq->pub.host != mi->host)
+		return false;
+	for (const struct list *n = head->next; n != head; n = n->next)
+		if (module_has_code(mi->module, container_of(n, struct pending, node)->code))
+			return true;
+	return false;
+}
+
 void iqs_abandon(const struct jd_instance *mi)
 {
 	struct list *next;
@@ -235,7 +249,7 @@ void iqs_abandon(const struct jd_instance *mi)
 		struct iq *iq = container_of(n, struct iq, node);
 
 		next = n->next;
-		if (!mi || iq->mi == mi)
+		if (!mi || iq->mi == mi || waits_for(iq, mi))
 			jd_iq_fail(&iq->pub, JD_SERVICE_UNAVAILABLE, NULL);
 	}
 }

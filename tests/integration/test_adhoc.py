@@ -349,3 +349,16 @@ def test_an_administrator_of_the_server_is_above_one_of_his_host(world):
     assert status(run(boss, "jackdaw:sessions", ADDRESS=jid)) == "completed"
     assert status(run(root, "jackdaw:passwd", JID=world.boss.jid, PASSWORD="another secret")) == (
         "completed")
+
+
+@pytest.mark.parametrize("name", ["admin", "adhoc"])
+@pytest.mark.parametrize("what", ["unload", "reload"])
+def test_it_cuts_the_branch_that_it_sits_on(world, what, name):
+    """The module that has asked for a command is gone when the command ends."""
+    root = world.root.login()
+    first = command(root, "jackdaw:module " + what)
+    answer = command(root, "jackdaw:module " + what, submit(HOST="localhost", MODULE=name),
+                     sessionid=session(first), action="complete")
+    assert answer.get("type") in ("result", "error")
+    assert root.iq("get", "<ping xmlns='urn:xmpp:ping'/>", root.host).get("type") == "result"
+    world.server.ctl_ok("status")
