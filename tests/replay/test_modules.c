@@ -28,8 +28,7 @@ static const char *const requests[] = {
 	"<iq type='get' id='r4' to='b@localhost'><vCard xmlns='vcard-temp'/></iq>",
 	"<presence/>",
 	"<iq type='get' id='r5' to='b@localhost'><query xmlns='jabber:iq:last'/></iq>",
-	"<iq type='get' id='r6' to='localhost'><query "
-	"xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+	"<iq type='get' id='r6' to='localhost'><time xmlns='urn:xmpp:time'/></iq>",
 };
 #define ANSWERS 7
 
