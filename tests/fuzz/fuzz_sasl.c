@@ -5,8 +5,8 @@
  * Byte 0 chooses the mechanism, byte 1 what logic says (bits 0 and 1), whether
  * there is channel binding (bit 2), whether -PLUS was offered (bit 3), whether the
  * first message is missing (bit 4) and whether the client has a certificate (bit
- * 5).  Then come the client's messages with 0xFF between them.  So that input can come to an end that no guessing
- * reaches, three bytes are filled in by a client that knows the keys: 0xFE the
+ * 5).  Then come the client's messages with 0xFF between them.  So that input can come to an end
+ * that no guessing reaches, three bytes are filled in by a client that knows the keys: 0xFE the
  * right proof, 0xFD the nonce, 0xFC the right binding.
  *
  * Nobody may get in who should not: success needs logic's consent and, in SCRAM,
