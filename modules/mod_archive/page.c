@@ -5,9 +5,12 @@
  *
  * Numbers and times of rows grow together, so the times that a client names
  * become bounds of numbers by two look-ups in an index, and what is left is a
- * run of an index over numbers: of the owner, or of the owner and one address.  The
- * inner query takes one row more than the page has, which tells whether there is
- * more; the outer one cuts where the stanzas would be too large together, before
+ * run of an index over numbers: of the owner, or of the owner and one address.
+ * There is one bound on either side, because a database begins where one of them
+ * says and tries the others row by row.
+ *
+ * The inner query takes one row more than the page has, which tells whether there
+ * is more; the outer one cuts where the stanzas would be too large together, before
  * any of them is read in full.  A condition looks whether the ids are there that
  * the client has named; if one is not, there are no rows at all, and only what comes
  * back empty has to be asked about again.
@@ -16,24 +19,36 @@
 
 /* $1 owner, $2 after, $3 before, $4 start, $5 end, $6..$9 ids to look for, $10 how many of them,
  * $11 rows at most. */
-#define IN_RANGE                                                                                   \
-	"owner = $1 AND id > $2 AND id < $3"                                                       \
-	" AND id >= COALESCE((SELECT id FROM archive WHERE owner = $1 AND at >= $4"                \
-	" ORDER BY at LIMIT 1), 9223372036854775807)"                                              \
-	" AND id <= COALESCE((SELECT id FROM archive WHERE owner = $1 AND at <= $5"                \
-	" ORDER BY at DESC LIMIT 1), 0)"                                                           \
+#define IN_RANGE(place, greatest, least)                                                           \
+	"owner = $1 AND " place " > " greatest "(CAST($2 AS BIGINT), COALESCE((SELECT id - 1"      \
+	" FROM archive WHERE owner = $1 AND at >= $4 ORDER BY at LIMIT 1), 9223372036854775806))"  \
+	" AND " place " < " least "(CAST($3 AS BIGINT), COALESCE((SELECT id + 1"                   \
+	" FROM archive WHERE owner = $1 AND at <= $5 ORDER BY at DESC LIMIT 1), 0))"               \
 	" AND (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN ($6, $7, $8, $9)) = $10"
-#define WITH_PEER IN_RANGE " AND peer = $12"
-#define WITH_FULL WITH_PEER " AND resource = $13"
-/* $12 ids as JSON, $13 how many, $14 peer or NULL, $15 resource or NULL */
+#define RANGE_SQLITE IN_RANGE("id", "MAX", "MIN")
+#define RANGE_PGSQL  IN_RANGE("id", "GREATEST", "LEAST")
+#define WITH_PEER    " AND peer = $12"
+#define WITH_FULL    WITH_PEER " AND resource = $13"
+/* $12 ids as JSON, $13 how many, $14 peer or NULL, $15 resource or NULL. The ids lead to their
+ * rows; "+id" keeps the range from being walked through instead. */
 #define LISTED_SQLITE "(SELECT value FROM json_each($12))"
 #define LISTED_PGSQL                                                                               \
 	"(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST($12 AS JSON)))"
 #define WITH_IDS(listed)                                                                           \
-	IN_RANGE " AND id IN " listed                                                              \
-		 " AND (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN " listed           \
-		 ") = $13 AND (CAST($14 AS TEXT) IS NULL OR peer = $14)"                           \
-		 " AND (CAST($15 AS TEXT) IS NULL OR resource = $15)"
+	" AND id IN " listed                                                                       \
+	" AND (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN " listed                    \
+	") = $13 AND (CAST($14 AS TEXT) IS NULL OR peer = $14)"                                    \
+	" AND (CAST($15 AS TEXT) IS NULL OR resource = $15)"
+
+/* What stands behind "FROM archive". SQLite, which knows nothing of sizes, is told the index. */
+#define PLACE_SQLITE " WHERE " RANGE_SQLITE
+#define PLACE_PGSQL  " WHERE " RANGE_PGSQL
+#define PEER_SQLITE  " INDEXED BY archive_peer WHERE " RANGE_SQLITE WITH_PEER
+#define PEER_PGSQL   " WHERE " RANGE_PGSQL WITH_PEER
+#define FULL_SQLITE  " INDEXED BY archive_peer WHERE " RANGE_SQLITE WITH_FULL
+#define FULL_PGSQL   " WHERE " RANGE_PGSQL WITH_FULL
+#define IDS_SQLITE   " WHERE " IN_RANGE("+id", "MAX", "MIN") WITH_IDS(LISTED_SQLITE)
+#define IDS_PGSQL    " WHERE " IN_RANGE("+id", "GREATEST", "LEAST") WITH_IDS(LISTED_PGSQL)
 
 #define OVER(dir) "OVER (ORDER BY id " dir " ROWS UNBOUNDED PRECEDING)"
 #define TOTAL     "(SELECT total FROM archive_owner WHERE owner = $1)"
@@ -43,7 +58,7 @@
 #define PAGE_SQLITE(where, dir)                                                                    \
 	"SELECT a.id, a.at, a.stanza, p.n, " TOTAL " FROM (SELECT id, bytes, SUM(bytes)"           \
 	" " OVER(dir) " - bytes AS ahead, COUNT(*) OVER () AS n"                                   \
-		      " FROM (SELECT id, length(stanza) AS bytes FROM archive WHERE " where        \
+		      " FROM (SELECT id, length(stanza) AS bytes FROM archive" where               \
 		      " ORDER BY id " dir " LIMIT $11) AS page) AS p"                              \
 		      " CROSS JOIN archive AS a WHERE a.owner = $1 AND a.id = p.id AND " FITS      \
 		      " ORDER BY p.id " dir
@@ -52,7 +67,7 @@
 	"SELECT p.id, p.at, p.stanza, p.n, " TOTAL " FROM (SELECT id, at, stanza, bytes,"          \
 	" SUM(bytes) " OVER(dir) " - bytes AS ahead, COUNT(*) OVER () AS n"                        \
 				 " FROM (SELECT id, at, stanza, length(stanza) AS bytes FROM "     \
-				 "archive WHERE " where " ORDER BY id " dir                        \
+				 "archive" where " ORDER BY id " dir                               \
 				 " LIMIT $11) AS page) AS p WHERE " FITS " ORDER BY p.id " dir
 
 #define PAGE(nm, ln, where_sqlite, where_pgsql, dir)                                               \
@@ -63,9 +78,9 @@
 #define COUNT(nm, ln, where_sqlite, where_pgsql)                                                   \
 	{                                                                                          \
 		.name = "archive.count_" nm, .lane = (ln),                                         \
-		.sql = "SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE " where_sqlite           \
+		.sql = "SELECT COUNT(*) FROM (SELECT 1 FROM archive" where_sqlite                  \
 		       " LIMIT $11) AS found",                                                     \
-		.pgsql = "SELECT COUNT(*) FROM (SELECT 1 FROM archive WHERE " where_pgsql          \
+		.pgsql = "SELECT COUNT(*) FROM (SELECT 1 FROM archive" where_pgsql                 \
 			 " LIMIT $11) AS found",                                                   \
 	}
 
@@ -73,24 +88,22 @@ enum filter { BY_PLACE, BY_PEER, BY_FULL, BY_IDS };
 
 /* One device of one address has no index of its own: it may take time. */
 static struct jd_stmt forwards[] = {
-	[BY_PLACE] = PAGE("forwards", JD_LANE_READ, IN_RANGE, IN_RANGE, "ASC"),
-	[BY_PEER] = PAGE("peer_forwards", JD_LANE_READ, WITH_PEER, WITH_PEER, "ASC"),
-	[BY_FULL] = PAGE("full_forwards", JD_LANE_LONG, WITH_FULL, WITH_FULL, "ASC"),
-	[BY_IDS] = PAGE("ids_forwards", JD_LANE_READ, WITH_IDS(LISTED_SQLITE),
-			WITH_IDS(LISTED_PGSQL), "ASC"),
+	[BY_PLACE] = PAGE("forwards", JD_LANE_READ, PLACE_SQLITE, PLACE_PGSQL, "ASC"),
+	[BY_PEER] = PAGE("peer_forwards", JD_LANE_READ, PEER_SQLITE, PEER_PGSQL, "ASC"),
+	[BY_FULL] = PAGE("full_forwards", JD_LANE_LONG, FULL_SQLITE, FULL_PGSQL, "ASC"),
+	[BY_IDS] = PAGE("ids_forwards", JD_LANE_READ, IDS_SQLITE, IDS_PGSQL, "ASC"),
 };
 static struct jd_stmt backwards[] = {
-	[BY_PLACE] = PAGE("backwards", JD_LANE_READ, IN_RANGE, IN_RANGE, "DESC"),
-	[BY_PEER] = PAGE("peer_backwards", JD_LANE_READ, WITH_PEER, WITH_PEER, "DESC"),
-	[BY_FULL] = PAGE("full_backwards", JD_LANE_LONG, WITH_FULL, WITH_FULL, "DESC"),
-	[BY_IDS] = PAGE("ids_backwards", JD_LANE_READ, WITH_IDS(LISTED_SQLITE),
-			WITH_IDS(LISTED_PGSQL), "DESC"),
+	[BY_PLACE] = PAGE("backwards", JD_LANE_READ, PLACE_SQLITE, PLACE_PGSQL, "DESC"),
+	[BY_PEER] = PAGE("peer_backwards", JD_LANE_READ, PEER_SQLITE, PEER_PGSQL, "DESC"),
+	[BY_FULL] = PAGE("full_backwards", JD_LANE_LONG, FULL_SQLITE, FULL_PGSQL, "DESC"),
+	[BY_IDS] = PAGE("ids_backwards", JD_LANE_READ, IDS_SQLITE, IDS_PGSQL, "DESC"),
 };
 static struct jd_stmt counts[] = {
-	[BY_PLACE] = COUNT("place", JD_LANE_READ, IN_RANGE, IN_RANGE),
-	[BY_PEER] = COUNT("peer", JD_LANE_READ, WITH_PEER, WITH_PEER),
-	[BY_FULL] = COUNT("full", JD_LANE_LONG, WITH_FULL, WITH_FULL),
-	[BY_IDS] = COUNT("ids", JD_LANE_READ, WITH_IDS(LISTED_SQLITE), WITH_IDS(LISTED_PGSQL)),
+	[BY_PLACE] = COUNT("place", JD_LANE_READ, PLACE_SQLITE, PLACE_PGSQL),
+	[BY_PEER] = COUNT("peer", JD_LANE_READ, PEER_SQLITE, PEER_PGSQL),
+	[BY_FULL] = COUNT("full", JD_LANE_LONG, FULL_SQLITE, FULL_PGSQL),
+	[BY_IDS] = COUNT("ids", JD_LANE_READ, IDS_SQLITE, IDS_PGSQL),
 };
 
 /* Why there are no rows: how many of the ids are there, of the listed ones, and of all. */

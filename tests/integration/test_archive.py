@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Archives of accounts (XEP-0313) and what they keep (XEP-0441)."""
 
-import json
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -420,18 +419,6 @@ def test_stats_and_erasing(server, alice, bob):
         assert base.number("SELECT count(*) FROM %s WHERE owner NOT IN"
                            " (SELECT owner FROM account)" % table) == 0
     assert base.number("SELECT count(*) FROM archive") == 2
-
-
-def test_a_page_uses_an_index(server, alice, bob):
-    """Whatever the size of the archive: no plan reads a table from end to end."""
-    base = Database(server)
-    if base.pgsql:
-        pytest.skip("the planner of PostgreSQL decides by size")
-    for where in ("", " AND peer = 'x'"):
-        plan = base.rows("EXPLAIN QUERY PLAN SELECT id, length(stanza) FROM archive"
-                         " WHERE owner = 1 AND id > 0 AND id < 99%s ORDER BY id LIMIT 51" % where)
-        text = json.dumps(plan)
-        assert "SEARCH" in text and "SCAN" not in text and "TEMP B-TREE" not in text
 
 
 def test_slixmpp(alice, bob):
