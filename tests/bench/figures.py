@@ -33,7 +33,7 @@ class Figure:
     subjects: tuple = ("Jackdaw",) + PEERS
     must: Must = None
     scale: float = 1          # of the field, to get the unit
-    fresh: bool = False       # the server is started for this run
+    fresh: bool = False       # the server is started for this run, and runs alone
     once: bool = False        # one round is enough (memory)
     digits: int = 1
     less: dict = dataclasses.field(default_factory=dict)  # arguments of --quick

@@ -78,17 +78,21 @@ class Bench:
                                name=name, **more.get(name, {}))
 
     def subject(self, name, fresh):
-        """A server that runs, with its accounts."""
+        """A server that runs, with its accounts.  A fresh one runs alone: pages that several
+        processes share would count for less."""
+        if fresh:
+            for other in self.running.values():
+                other.stop()
         if name not in self.running:
+            self.tell("%s: accounts" % name)
             subject = self.make(name)
             subject.accounts(ACCOUNTS)
             subject.start()
             self.running[name] = subject
-            if not subject.raw:
-                self.tell("%s: accounts" % name)
-                self.befriend(subject)
-        elif fresh:
-            self.running[name].stop()
+            self.befriend(subject)
+            if fresh:
+                subject.stop()
+        if self.running[name].popen is None:
             self.running[name].start()
         return self.running[name]
 
@@ -144,10 +148,8 @@ class Bench:
         finally:
             if floor:
                 subject.stop()
-            elif figure.fresh and figure.once:
-                # Ten thousand broken connections are somebody else's noise otherwise.
+            elif figure.fresh:
                 subject.stop()
-                subject.start()
         line.update(figure=figure.name, subject=name, round=number)
         print(json.dumps(line), file=self.lines, flush=True)
         value = line.get(figure.field)
