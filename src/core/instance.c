@@ -6,6 +6,7 @@
  * stop in reverse.  Everything that was registered is undone here; a module's
  * stop() is only for what the core cannot know of.
  */
+#include <limits.h>
 #include <stdio.h>
 
 #include "core/auth_provider.h"
@@ -68,6 +69,9 @@ int jd_on_iq(struct jd_instance *mi, enum jd_type type, unsigned targets, const 
 
 /* -- starting ------------------------------------------------------------------------------ */
 
+/* A module without data has none: the numbers are indices, and every session pays for gaps. */
+#define SLOT_NONE UINT_MAX
+
 static bool slot_taken(const struct list *instances, unsigned slot)
 {
 	for (const struct list *n = instances->next; n != instances; n = n->next)
@@ -111,7 +115,7 @@ static struct jd_instance *instance_new(const struct jd_module *m, struct jd_hos
 	*data = NULL;
 	mi->options = mem_alloc(m->data_size ? m->data_size : 1);
 	memcpy(mi->options, mi->data, m->data_size);
-	mi->slot = slot_take(mi->host);
+	mi->slot = m->account_size || m->session_size ? slot_take(mi->host) : SLOT_NONE;
 	owner_init(&mi->owner);
 	list_init(&mi->registered);
 	list_init(&mi->services);
