@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -176,6 +177,8 @@ def main():
                  % " and ".join(missing))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # So that the folder goes away and the servers stop in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="jackdaw-bench-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)
         load = os.getloadavg()[0]
