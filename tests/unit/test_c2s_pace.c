@@ -109,7 +109,7 @@ static void test_drips(void **state)
 	w.quiet = true;
 	/* Many stanzas, each of them unfinished when it is looked at. */
 	for (int i = 0; i < 100; i++) {
-		client_send(&cl, "/><presence" + (i ? 0 : 2));
+		client_send(&cl, i ? "/><presence" : "<presence");
 		pass_seconds(&w, 1);
 	}
 	assert_int_equal(w.elements, 99);

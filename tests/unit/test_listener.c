@@ -335,7 +335,7 @@ static void test_proxied_deadline(void **state)
 	listener_start(l, f.io, NULL);
 	fd = dial("127.0.0.1", listener_port(l));
 	for (int i = 0; i < 4; i++) {
-		write_all(fd, "PROX" + i, 1);
+		write_all(fd, &"PROX"[i], 1);
 		for (int k = 0; k < 10; k++)
 			loop_turn(f.logic, false);
 		clock_fake_advance(JD_USEC_PER_SEC);

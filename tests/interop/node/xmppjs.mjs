@@ -13,6 +13,8 @@ globalThis.WebSocket ??= WebSocket;
 
 const session = client(JSON.parse(process.argv[2]));
 session.reconnect.stop();
+// Its own patience is two seconds, which a busy machine needs for the keys alone.
+session.timeout = 60000;
 
 session.on('error', (error) => emit({ event: 'error', text: String(error.stack || error) }));
 session.on('online', (jid) => emit({ event: 'online', jid: jid.toString() }));
@@ -52,4 +54,7 @@ commands({
         await session.start();
     },
 });
-await session.start().catch(() => process.exit(1));
+await session.start().catch((error) => {
+    emit({ event: 'error', text: String(error.stack || error) });
+    process.exit(1);
+});
