@@ -144,7 +144,8 @@ static void flush(struct bench_client *c)
 		c->loop->bytes_out += (size_t)n;
 	}
 	c->out_len -= done;
-	memmove(c->out, c->out + done, c->out_len);
+	if (c->out_len)
+		memmove(c->out, c->out + done, c->out_len);
 	if ((c->out_len > 0) != c->want_write)
 		interest(c, EPOLL_CTL_MOD, c->out_len > 0);
 }
