@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ET
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
-WORKERS = str((os.cpu_count() or 2) + 1)
+WORKERS = str(2 * (os.cpu_count() or 2))
 STEP_SECONDS = 1800
 LISTED = 100
 

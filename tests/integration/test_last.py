@@ -79,6 +79,7 @@ def test_survives_the_server_and_goes_with_the_account(own_server, make_account)
     watcher, watched = bob.ready(), alice.ready()
     befriend(watcher, watched)
     watched.send("<presence type='unavailable'><status>&lt;gone&gt; \u2603</status></presence>")
+    watcher.wait("presence", type="unavailable", from_=watched.jid)  # it has been handled
     watched.end()
     server.restart()
     watcher = bob.ready()
