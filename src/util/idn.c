@@ -241,6 +241,25 @@ static int unicode_domain(struct jd_str in, char *out, size_t *ret_len)
 	return 0;
 }
 
+/* An A-label can hold what its U-label could not be written as, such as a character that
+ * would be mapped to another: then the name would have two forms, and one of them no address. */
+static int settled_domain(struct jd_str in, char *out, size_t *ret_len)
+{
+	char once[DOMAIN_MAX], twice[DOMAIN_MAX];
+	size_t n = 0, m = 0;
+	int r = unicode_domain(in, once, &n);
+
+	if (r == 0)
+		r = unicode_domain((struct jd_str){once, n}, twice, &m);
+	if (r < 0)
+		return r;
+	if (n != m || memcmp(once, twice, n) != 0)
+		return -JD_EINVAL;
+	memcpy(out, once, n);
+	*ret_len = n;
+	return 0;
+}
+
 int idn_domain(struct jd_str in, char out[1023], size_t *ret_len)
 {
 	size_t n = 0;
@@ -253,10 +272,10 @@ int idn_domain(struct jd_str in, char out[1023], size_t *ret_len)
 	if (in.p[0] == '[')
 		return ipv6(in, out, ret_len);
 	if (!is_ascii(in))
-		return unicode_domain(in, out, ret_len);
+		return settled_domain(in, out, ret_len);
 	r = ascii_domain(in, out, &n);
 	if (r == 1)
-		return unicode_domain(in, out, ret_len);
+		return settled_domain(in, out, ret_len);
 	if (r == 0)
 		*ret_len = n;
 	return r;

@@ -68,6 +68,7 @@ static const char *const bad[] = {
 	"xn--bcher-kvb.example",
 	"xn--0.example",
 	"xn--zzzzzzzz99",
+	"xn--se-hgm", /* its character would be mapped to another */
 	"😀.example",
 	"☃",
 	"a·b.example",
