@@ -122,7 +122,10 @@ JD_EXPORT struct jd_stanza *jd_stanza_clone(struct jd_stanza *st);
 
 /* The stanza as text, edits included, as it would be stored; in the arena. */
 JD_EXPORT struct jd_str jd_stanza_bytes(struct jd_stanza *st, struct jd_arena *arena);
-/* And back: text that jd_stanza_bytes() made. NULL if it is not a stanza; the caller owns it. */
+/* An element as the text of a message that holds it and nothing else, for storing; p NULL: it
+ * had grown past the bound of a stanza. In the arena. */
+JD_EXPORT struct jd_str jd_element_bytes(struct jd_el el, struct jd_arena *arena);
+/* And back: text that one of the two made. NULL if it is not a stanza; the caller owns it. */
 JD_EXPORT struct jd_stanza *jd_stanza_parse(struct jd_str bytes);
 
 /* Answers st with an error to its sender, unless errors to it are forbidden. */

@@ -66,22 +66,6 @@ static bool is_key(struct jd_el el)
 	       jd_el_ns(el).len + jd_el_name(el).len <= KEY_MAX_BYTES;
 }
 
-/* In a message, since text is read and written by the stanza. */
-static struct jd_str to_text(struct jd_el el, struct jd_arena *arena)
-{
-	struct jd_xml *x =
-		jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL, JD_JID_NULL, JD_STR_NULL);
-	struct jd_str text = JD_STR_NULL;
-	struct jd_stanza *st;
-
-	jd_xml_copy(x, el);
-	st = jd_built(x);
-	if (st)
-		text = jd_stanza_bytes(st, arena);
-	jd_stanza_unref(st);
-	return text;
-}
-
 /* Nothing was stored: the element as it was asked for, empty. */
 static void write_empty(struct jd_xml *x, struct jd_iq *iq, struct jd_el asked)
 {
@@ -203,7 +187,7 @@ static bool add_item(struct jd_unit *unit, struct jd_iq *iq, struct jd_el el)
 		jd_unit_add(unit, &drop, (struct jd_params){key, 3});
 		return true;
 	}
-	text = to_text(el, iq->st->arena);
+	text = jd_element_bytes(el, iq->st->arena);
 	if (!text.p)
 		return false;
 	jd_unit_add(unit, &put,

@@ -95,22 +95,6 @@ static enum jd_verdict on_get(struct jd_instance *mi, struct jd_iq *iq)
 
 /* -- set ----------------------------------------------------------------------------- */
 
-/* In a message, since text is read and written by the stanza. */
-static struct jd_str to_text(struct jd_el el, struct jd_arena *arena)
-{
-	struct jd_xml *x =
-		jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL, JD_JID_NULL, JD_STR_NULL);
-	struct jd_str text = JD_STR_NULL;
-	struct jd_stanza *st;
-
-	jd_xml_copy(x, el);
-	st = jd_built(x);
-	if (st)
-		text = jd_stanza_bytes(st, arena);
-	jd_stanza_unref(st);
-	return text;
-}
-
 static void on_set_written(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct jd_iq *iq = arg;
@@ -133,7 +117,7 @@ static enum jd_verdict on_set(struct jd_instance *mi, struct jd_iq *iq)
 
 	if (!iq->own) /* as if there were no such account */
 		return refuse(iq, JD_SERVICE_UNAVAILABLE, NULL);
-	text = to_text(iq->query, iq->st->arena);
+	text = jd_element_bytes(iq->query, iq->st->arena);
 	if (!text.p || text.len > (size_t)o->max_bytes)
 		return refuse(iq, JD_POLICY_VIOLATION, "The vCard is too large.");
 	unit = jd_unit_new();

@@ -8,6 +8,7 @@
  * tombstone stays: names are random and come only once.
  */
 #include "core/auth_anonymous.h"
+#include "core/auth_priv.h"
 #include "core/erase.h"
 #include "util/clock.h"
 
@@ -27,12 +28,6 @@ static struct jd_stmt leave = {
 		 " SELECT owner, host, name, $3::bigint FROM account"
 		 " WHERE host = $1 AND name = $2",
 	.expect = 1,
-};
-
-static struct jd_stmt find_owner = {
-	.name = "core.find_anonymous",
-	.lane = JD_LANE_READ,
-	.sql = "SELECT owner FROM account WHERE host = $1 AND name = $2",
 };
 
 static struct jd_stmt take_name = {
@@ -114,7 +109,7 @@ void anonymous_make(struct jd_host *host, anonymous_fn done, void *arg)
 	unit = jd_unit_new();
 	jd_unit_add(unit, &make_account, row);
 	jd_unit_add(unit, &leave, row);
-	jd_unit_add(unit, &find_owner, JD_PARAMS(jd_text(jd_host_name(host)), jd_text(name)));
+	jd_unit_add(unit, &auth_find_name, JD_PARAMS(jd_text(jd_host_name(host)), jd_text(name)));
 	if (jd_unit_submit(unit, &n->owner, on_made, n) < 0)
 		(void)jd_timer_start(&n->owner, 0, too_many, n);
 }

@@ -208,6 +208,21 @@ struct jd_str jd_stanza_bytes(struct jd_stanza *st, struct jd_arena *arena)
 	return (struct jd_str){all, out.head.len + out.body.len + out.tail.len};
 }
 
+struct jd_str jd_element_bytes(struct jd_el el, struct jd_arena *arena)
+{
+	struct jd_xml *x =
+		jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL, JD_JID_NULL, JD_STR_NULL);
+	struct jd_str text = JD_STR_NULL;
+	struct jd_stanza *st;
+
+	jd_xml_copy(x, el);
+	st = jd_built(x);
+	if (st)
+		text = jd_stanza_bytes(st, arena);
+	jd_stanza_unref(st);
+	return text;
+}
+
 static void on_parsed(void *arg, struct wire_builder *b)
 {
 	struct stanza_rules rules = {.body_chars = SIZE_MAX};

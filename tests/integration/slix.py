@@ -9,18 +9,17 @@ where slixmpp is missing.
 
 import asyncio
 
-import pytest
+import slixmpp
 
 from raw import DEADLINE
 
 
 def talk(account, plugins, scenario):
-    slixmpp = pytest.importorskip("slixmpp")
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(
-            asyncio.wait_for(_talk(slixmpp, account, plugins, scenario), 2 * DEADLINE))
+            asyncio.wait_for(_talk(account, plugins, scenario), 2 * DEADLINE))
     finally:
         _cancel_tasks(loop)
         asyncio.set_event_loop(None)
@@ -35,7 +34,7 @@ def _cancel_tasks(loop):
     loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
 
-async def _talk(slixmpp, account, plugins, scenario):
+async def _talk(account, plugins, scenario):
     client = slixmpp.ClientXMPP(account.jid, account.password)
     client.ca_certs = account.server.certificate
     for plugin in plugins:

@@ -41,7 +41,6 @@ def test_configuration(server, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(postgres.binaries() is None, reason="PostgreSQL is not installed")
 def test_creating(own_server, make_account):
     """The role and the database of the page are enough."""
     creating = next(block for block in blocks() if block.startswith("CREATE ROLE"))

@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-import postgres
 import sasl2
 from pgproxy import Proxy
 from postgres import Postgres
@@ -18,8 +17,7 @@ from raw import DEADLINE, SLOW, condition, failure, fresh
 from scram import b64
 from xmlstream import qname
 
-pytestmark = [pytest.mark.ours, pytest.mark.skipif(
-    postgres.binaries() is None, reason="PostgreSQL is not installed")]
+pytestmark = pytest.mark.ours
 RECOVERY = 2 * SLOW  # seconds, as promised in doc/database.md
 FAILED = "a database operation failed"
 UNKNOWN = "the outcome of a database commit is not known"

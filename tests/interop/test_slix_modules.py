@@ -8,11 +8,11 @@ import hmac
 import xml.etree.ElementTree as ET
 
 import pytest
+from slixmpp.plugins import xep_0082
 
 from server import Server
 from slix import talk
 
-xep_0082 = pytest.importorskip("slixmpp.plugins.xep_0082")
 pytestmark = pytest.mark.ours
 EXTDISCO = "urn:xmpp:extdisco:2"
 

@@ -8,18 +8,16 @@
  * Nobody crashes, nothing leaks, every request has its one answer, and the
  * server can always end in order.
  */
-#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 
 #include "replay/script.h"
+#include "replay/script_tests.h"
 
-#define MAX_SCRIPTS 256
-#define MANY        250 /* units of a script that repeats itself: not each one is tried */
+#define MANY 250 /* units of a script that repeats itself: not each one is tried */
 
 static void torture(const char *path, const struct script_faults *f, bool *ret_hit)
 {
@@ -65,35 +63,7 @@ static void test_script(void **state)
 	}
 }
 
-static const char *base(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* Arguments: scripts; without them all there are. */
 int main(int argc, char **argv)
 {
-	static struct CMUnitTest tests[MAX_SCRIPTS];
-	const char *top = getenv("JD_TOP_SRCDIR");
-	glob_t found = {0};
-	char pattern[4096];
-	char **paths = argv + 1;
-	size_t n = (size_t)argc - 1;
-
-	(void)snprintf(pattern, sizeof(pattern), "%s/tests/replay/scripts/*.txt", top ? top : ".");
-	if (n == 0) {
-		if (glob(pattern, 0, NULL, &found) != 0) {
-			(void)fprintf(stderr, "there are no scripts: %s\n", pattern);
-			return 1;
-		}
-		paths = found.gl_pathv;
-		n = found.gl_pathc;
-	}
-	for (size_t i = 0; i < n && i < MAX_SCRIPTS; i++)
-		tests[i] = (struct CMUnitTest){base(paths[i]), test_script, NULL, NULL, paths[i]};
-	n = (size_t)_cmocka_run_group_tests("torture", tests, n, NULL, NULL);
-	globfree(&found);
-	return n != 0;
+	return script_tests(argc, argv, "torture", test_script);
 }
