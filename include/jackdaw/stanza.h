@@ -45,6 +45,12 @@ enum jd_type {
 	JD_TYPE_INVALID, /* a type that this kind does not have; answered with bad-request */
 };
 
+/* A place in the log of an account or a room (jackdaw/archive.h). */
+struct jd_row {
+	uint64_t owner; /* 0: none */
+	uint64_t id;
+};
+
 /* Read the fields freely; change them only through the functions. */
 struct jd_stanza {
 	enum jd_kind kind;
@@ -55,6 +61,7 @@ struct jd_stanza {
 	struct jd_str lang;
 	struct jd_session *origin;  /* the local session that sent it, while that lives; or NULL */
 	struct jd_receipt *receipt; /* core.h; NULL for what the server itself made */
+	struct jd_row row;          /* where it has been stored last; a clone has it, too */
 	struct jd_arena *arena;     /* lives as long as the stanza */
 };
 
@@ -75,6 +82,9 @@ JD_EXPORT void jd_stanza_write(struct jd_stanza *st, struct jd_xml *x);
 
 JD_EXPORT void jd_stanza_set_from(struct jd_stanza *st, struct jd_jid from); /* text is copied */
 JD_EXPORT void jd_stanza_set_to(struct jd_stanza *st, struct jd_jid to);
+/* It is committed to the log of `owner` under this number: whoever gets it there need not
+ * store it again, and its arrival is noted. */
+JD_EXPORT void jd_stanza_set_row(struct jd_stanza *st, uint64_t owner, uint64_t id);
 
 /* Removes every child for which match() says so; returns how many. Reads once,
  * copies only if something is removed. */

@@ -153,6 +153,7 @@ static struct jd_stanza *fill_copy(struct stanza *copy, struct jd_stanza *st)
 
 	copy->pub.from = clone_jid(copy, st->from, s->wire->meta.from);
 	copy->pub.to = clone_jid(copy, st->to, s->wire->meta.to);
+	copy->pub.row = st->row;
 	for (const struct stanza_part *part = s->tail; part; part = part->next)
 		stanza_add_tail(copy, wire_ref(part->wire));
 	return &copy->pub;
@@ -207,4 +208,9 @@ void jd_stanza_set_from(struct jd_stanza *st, struct jd_jid from)
 void jd_stanza_set_to(struct jd_stanza *st, struct jd_jid to)
 {
 	st->to = jd_jid_copy(st->arena, to);
+}
+
+void jd_stanza_set_row(struct jd_stanza *st, uint64_t owner, uint64_t id)
+{
+	st->row = (struct jd_row){owner, id};
 }

@@ -212,9 +212,12 @@ static void test_clone(void **state)
 	stanza_of(st)->on_free = count_free;
 	jd_stanza_set_from(st, fx_jid(st->arena, "e@f/g"));
 	add(st, "urn:x", "y", "1");
+	assert_true(st->row.owner == 0);
+	jd_stanza_set_row(st, 7, 3);
 	copy = stanza_clone(st);
 	assert_null(stanza_of(copy)->on_free);
 	jd_stanza_set_to(copy, fx_jid(copy->arena, "h@i"));
+	assert_true(copy->row.owner == 7 && copy->row.id == 3);
 	add(copy, "urn:x", "y", "2");
 	add(st, "urn:x", "y", "3");
 	copy2 = stanza_clone(copy);
