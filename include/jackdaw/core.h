@@ -79,6 +79,8 @@ JD_EXPORT struct jd_jid jd_session_jid(const struct jd_session *session); /* ful
 JD_EXPORT struct jd_account *jd_session_account(const struct jd_session *session);
 JD_EXPORT struct jd_str jd_session_peer(const struct jd_session *session);
 JD_EXPORT struct jd_owner *jd_session_pending(struct jd_session *session);
+/* Whether it was bound by Bind 2 (XEP-0386): such a client asks the archive for what it missed. */
+JD_EXPORT bool jd_session_bind2(const struct jd_session *session);
 JD_EXPORT void *jd_session_data(struct jd_instance *mi, struct jd_session *session);
 
 /* Walks the sessions of an account in the order of their binding; NULL starts and ends. */
@@ -119,6 +121,8 @@ JD_EXPORT void jd_route(struct jd_stanza *st);
 /* A second stanza with the same content, to be edited apart, without origin and receipt; the
  * caller owns the reference. */
 JD_EXPORT struct jd_stanza *jd_stanza_clone(struct jd_stanza *st);
+/* The same in less memory: for what is kept for a while. */
+JD_EXPORT struct jd_stanza *jd_stanza_keep(struct jd_stanza *st);
 
 /* The stanza as text, edits included, as it would be stored; in the arena. */
 JD_EXPORT struct jd_str jd_stanza_bytes(struct jd_stanza *st, struct jd_arena *arena);

@@ -68,6 +68,9 @@ struct jd_stanza {
 JD_EXPORT struct jd_stanza *jd_stanza_ref(struct jd_stanza *st);
 JD_EXPORT void jd_stanza_unref(struct jd_stanza *st); /* NULL is fine */
 
+/* About what it holds in memory, for bounds on what is kept. */
+JD_EXPORT size_t jd_stanza_size(const struct jd_stanza *st);
+
 /* The stanza element with its children as they would be sent now, edits included;
  * views of it live as long as the stanza, but show later edits only when asked for
  * again.  Read addresses from the fields, not from attributes of this element:

@@ -297,7 +297,7 @@ struct jd_session {
 	struct list receipts; /* not yet handled, oldest first */
 	uint32_t handled;     /* unbroken run of handled stanzas, counted (XEP-0198 h) */
 	unsigned refs;
-	bool bound, framed, secure, held, failing;
+	bool bound, framed, secure, held, failing, bind2;
 	int8_t priority;
 	struct jd_stanza *presence;
 	struct slots slots;

@@ -153,6 +153,7 @@ static void bind_session(struct login *l)
 		return;
 	}
 	session_ref(s);
+	s->bind2 = true;
 	x = begin_answer(jd_session_jid(s));
 	jd_xml_start(x, JD_NS_BIND2, "bound");
 	bind_features_run(s, request, x);

@@ -163,6 +163,11 @@ struct jd_stanza *jd_stanza_clone(struct jd_stanza *st)
 	return stanza_clone(st);
 }
 
+struct jd_stanza *jd_stanza_keep(struct jd_stanza *st)
+{
+	return stanza_keep(st);
+}
+
 /* An error goes back to who sent it. A session of ours is told directly: its home
  * would only pass it on, or, as for a subscription request that speaks for the whole
  * account, not know to whom. */

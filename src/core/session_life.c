@@ -237,6 +237,11 @@ struct jd_owner *jd_session_pending(struct jd_session *s)
 	return &s->owner;
 }
 
+bool jd_session_bind2(const struct jd_session *s)
+{
+	return s->bind2;
+}
+
 struct jd_session *jd_session_next(const struct jd_account *a, const struct jd_session *after)
 {
 	struct list *n = after ? after->node.next : a->sessions.next;

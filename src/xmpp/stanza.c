@@ -173,6 +173,16 @@ struct jd_stanza *stanza_keep(struct jd_stanza *st)
 	return fill_copy(stanza_in(s->pool, s->pool->kept, KEPT_SIZE, wire_ref(s->wire)), st);
 }
 
+size_t jd_stanza_size(const struct jd_stanza *st)
+{
+	const struct stanza *s = (const struct stanza *)st;
+	size_t size = KEPT_SIZE + s->wire->bytes_len;
+
+	for (const struct stanza_part *part = s->tail; part; part = part->next)
+		size += part->wire->bytes_len;
+	return size;
+}
+
 void stanza_add_tail(struct stanza *s, struct jd_wire *wire)
 {
 	struct stanza_part *part = jd_arena_new(&s->arena, struct stanza_part);

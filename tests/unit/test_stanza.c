@@ -232,6 +232,23 @@ static void test_clone(void **state)
 	jd_stanza_unref(copy2);
 }
 
+static void test_size(void **state)
+{
+	struct jd_stanza *st = fx_stanza("<message from='a@b' to='c@d'><body>x</body></message>");
+	struct jd_stanza *kept = stanza_keep(st);
+	char text[4001];
+	size_t before = jd_stanza_size(kept);
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	add(kept, "urn:x", "y", text);
+	assert_in_range(jd_stanza_size(kept), before + 4000, before + 4200);
+	assert_int_equal(jd_stanza_size(st), before);
+	jd_stanza_unref(st);
+	jd_stanza_unref(kept);
+}
+
 /* -- edits -------------------------------------------------------------------------- */
 
 static bool is_named(struct jd_el child, const void *arg)
@@ -511,23 +528,15 @@ static void test_build_many_elements(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_types),
-		cmocka_unit_test(test_type_names),
-		cmocka_unit_test(test_roots),
-		cmocka_unit_test(test_meta_fields),
-		cmocka_unit_test(test_long_body),
-		cmocka_unit_test(test_refs),
-		cmocka_unit_test(test_clone),
-		cmocka_unit_test(test_remove),
-		cmocka_unit_test(test_remove_everything),
-		cmocka_unit_test(test_add_and_read),
-		cmocka_unit_test(test_add_too_much),
-		cmocka_unit_test(test_build_nested),
-		cmocka_unit_test(test_build_refused),
-		cmocka_unit_test(test_build_no_memory),
-		cmocka_unit_test(test_forward),
-		cmocka_unit_test(test_forward_largest),
-		cmocka_unit_test(test_build_many_elements),
+		cmocka_unit_test(test_types),           cmocka_unit_test(test_type_names),
+		cmocka_unit_test(test_roots),           cmocka_unit_test(test_meta_fields),
+		cmocka_unit_test(test_long_body),       cmocka_unit_test(test_refs),
+		cmocka_unit_test(test_clone),           cmocka_unit_test(test_size),
+		cmocka_unit_test(test_remove),          cmocka_unit_test(test_remove_everything),
+		cmocka_unit_test(test_add_and_read),    cmocka_unit_test(test_add_too_much),
+		cmocka_unit_test(test_build_nested),    cmocka_unit_test(test_build_refused),
+		cmocka_unit_test(test_build_no_memory), cmocka_unit_test(test_forward),
+		cmocka_unit_test(test_forward_largest), cmocka_unit_test(test_build_many_elements),
 	};
 
 	return cmocka_run_group_tests(tests, fx_setup, fx_teardown);
