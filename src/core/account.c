@@ -145,6 +145,12 @@ struct jd_account *account_peek(struct jd_host *host, struct jd_str local)
 
 struct jd_account *account_get(struct jd_host *host, struct jd_str local)
 {
+	static const struct mailbox_kind mailbox = {
+		.max_posts = MAILBOX_HOME_POSTS,
+		.max_bytes = MAILBOX_HOME_BYTES,
+		.handle = account_handle,
+		.prepare = account_prepare,
+	};
 	struct jd_account *a = account_peek(host, local);
 	struct jd_str domain = jd_jid_domain(host->jid);
 
@@ -158,8 +164,7 @@ struct jd_account *account_get(struct jd_host *host, struct jd_str local)
 	a->host = host;
 	list_init(&a->sessions);
 	owner_init(&a->owner);
-	mailbox_init(&a->mailbox, false, account_handle);
-	a->mailbox.prepare = account_prepare;
+	mailbox_init(&a->mailbox, &mailbox);
 	hash_insert(&host->accounts, &a->node, hash_str(local));
 	server.n_accounts++;
 	return a;

@@ -97,7 +97,7 @@ static void out_session(struct jd_command *c, const struct jd_session *s)
 	jd_out_record(c);
 	jd_out_str(c, "jid", jd_jid_str(s->jid));
 	jd_out_str(c, "transport", jd_cstr(s->transport));
-	jd_out_str(c, "peer", s->peer);
+	jd_out_str(c, "peer", session_peer(s));
 	jd_out_str(c, "since", jd_time_text(jd_command_arena(c), s->since));
 	jd_out_str(c, "mechanism", jd_cstr(s->mechanism));
 	jd_out_int(c, "priority", s->priority);

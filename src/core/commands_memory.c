@@ -93,16 +93,11 @@ struct sum {
 	size_t accounts, sessions;
 };
 
-static bool has(const struct slots *s, const struct jd_instance *mi)
-{
-	return mi->slot < s->count && s->p[mi->slot];
-}
-
 static void add_account(struct jd_account *a, void *arg)
 {
 	struct sum *sum = arg;
 
-	sum->accounts += has(&a->slots, sum->mi);
+	sum->accounts += slots_has(&a->slots, sum->mi->account_slot);
 }
 
 static void out_instance(struct jd_command *c, const struct jd_instance *mi)
@@ -117,7 +112,7 @@ static void out_instance(struct jd_command *c, const struct jd_instance *mi)
 		const struct jd_session *s = container_of(n, struct jd_session, all);
 
 		if (!mi->host || s->host == mi->host)
-			sum.sessions += has(&s->slots, mi);
+			sum.sessions += slots_has(&s->slots, mi->session_slot);
 	}
 	jd_out_record(c);
 	jd_out_str(c, "module", jd_cstr(m->name));

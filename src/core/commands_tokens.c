@@ -116,7 +116,7 @@ static void end_sessions(struct jd_command *c)
 	auth_revoke(host, jd_jid_local(jid));
 	for (struct jd_session *s = a ? jd_session_next(a, NULL) : NULL; s; s = next) {
 		next = jd_session_next(a, s);
-		if (s->device.len && (!device.p || jd_str_eq(s->device, device)))
+		if (s->device_len && (!device.p || jd_str_eq(session_device(s), device)))
 			session_end(s, STREAM_NOT_AUTHORIZED, "The token has been revoked.");
 	}
 }

@@ -33,19 +33,29 @@ struct registry;
  * mailbox a few posts per turn.
  */
 struct mailbox {
+	const struct mailbox_kind *kind;
 	struct list posts;
-	struct list run; /* in the server's run list while runnable */
-	unsigned count;
-	size_t bytes;
-	unsigned max_posts;
-	size_t max_bytes;
-	unsigned holds;      /* waiting calls and loads; > 0: paused */
 	struct list waiters; /* mailboxes that stand still until this one has room */
-	struct list waiting; /* in the waiters of another */
+	struct list place;   /* in the one list that `at` says */
 	struct share *share; /* whom its work is charged to; NULL: nobody */
-	struct list parked;  /* in the share's homes or senders: paused until there is room */
-	bool sender;         /* a session's: its share is that of its account */
-	bool open;           /* serves too many to be charged to one: a host's */
+	unsigned count;
+	uint32_t bytes;
+	unsigned holds; /* waiting calls and loads; > 0: paused */
+	enum {
+		MAILBOX_NOWHERE,
+		MAILBOX_RUN,     /* in the server's run list: runnable */
+		MAILBOX_PARKED,  /* in the share's homes or senders: paused until there is room */
+		MAILBOX_WAITING, /* in the waiters of another, and held */
+	} at;
+};
+
+/* What mailboxes of one kind have in common: every session and account pays for what they
+ * have each. */
+struct mailbox_kind {
+	unsigned max_posts;
+	uint32_t max_bytes;
+	bool sender; /* a session's: its share is that of its account */
+	bool open;   /* serves too many to be charged to one: a host's */
 	void (*handle)(struct mailbox *self, struct jd_stanza *st);
 	bool (*prepare)(struct mailbox *self); /* before a post is handled; false: not yet, and
 						  it is held now. NULL: always ready */
@@ -58,8 +68,7 @@ struct mailbox {
 #define MAILBOX_WIDE_POSTS 65536
 #define MAILBOX_WIDE_BYTES (64u << 20)
 
-void mailbox_init(struct mailbox *m, bool wide,
-		  void (*handle)(struct mailbox *, struct jd_stanza *));
+void mailbox_init(struct mailbox *m, const struct mailbox_kind *kind);
 /* Posts that are left are dropped. */
 void mailbox_fini(struct mailbox *m);
 /* Takes a reference to st (and its receipt). -JD_ELIMIT at the bound: nothing posted. */
@@ -161,12 +170,14 @@ void hooks_catch_up(const struct jd_instance *mi);
 
 /* -- data of modules in accounts and sessions (slots.c) --------------------------------------- */
 
-/* One pointer per instance that has data here; instances have a small fixed slot number. */
+/* One pointer per instance that has data here; instances have small fixed slot numbers, one for
+ * accounts and one for sessions. */
 struct slots {
 	void **p;
 	unsigned count;
 };
-void *slots_get(struct slots *s, struct jd_instance *mi, size_t size);
+void *slots_get(struct slots *s, unsigned slot, size_t size);
+bool slots_has(const struct slots *s, unsigned slot);
 /* What one instance has there; it may begin anew. */
 void slots_drop(struct slots *s, struct jd_instance *mi, bool account);
 void slots_free_account(struct slots *s, struct jd_host *host);
@@ -206,7 +217,7 @@ struct jd_instance {
 	void *data;
 	void *options;     /* data as it was before start(), to start it once more */
 	struct conf *conf; /* whose texts are in the options; NULL: server.conf */
-	unsigned slot;
+	unsigned account_slot, session_slot;
 	bool started, draining;
 	struct jd_owner owner;
 	struct list registered; /* registry.c: what must be undone */
@@ -306,10 +317,22 @@ struct jd_session {
 	jd_usec since;
 	uint64_t id; /* never used again while the server runs; for ctl and logs */
 	const char *transport, *mechanism; /* static */
-	char *text;                        /* full JID, peer address, device */
-	struct jd_str peer;
-	struct jd_str device; /* id of its user agent (XEP-0388); len 0: unknown */
+	uint8_t peer_len, device_len;
+	char text[]; /* full JID, peer address, device */
 };
+
+static inline struct jd_str session_peer(const struct jd_session *s)
+{
+	return (struct jd_str){s->text + jd_jid_str(s->jid).len, s->peer_len};
+}
+
+/* Id of its user agent (XEP-0388); len 0: unknown. */
+static inline struct jd_str session_device(const struct jd_session *s)
+{
+	struct jd_str peer = session_peer(s);
+
+	return (struct jd_str){peer.p + peer.len, s->device_len};
+}
 
 #define SESSION_HOLD_POSTS 64 /* its client is not read beyond this */
 

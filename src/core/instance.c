@@ -72,33 +72,36 @@ int jd_on_iq(struct jd_instance *mi, enum jd_type type, unsigned targets, const 
 /* A module without data has none: the numbers are indices, and every session pays for gaps. */
 #define SLOT_NONE UINT_MAX
 
-static bool slot_taken(const struct list *instances, unsigned slot)
+static bool slot_taken(const struct list *instances, unsigned slot, bool account)
 {
-	for (const struct list *n = instances->next; n != instances; n = n->next)
-		if (container_of(n, struct jd_instance, node)->slot == slot)
+	for (const struct list *n = instances->next; n != instances; n = n->next) {
+		const struct jd_instance *mi = container_of(n, struct jd_instance, node);
+
+		if ((account ? mi->account_slot : mi->session_slot) == slot)
 			return true;
+	}
 	return false;
 }
 
-static bool slot_free(const struct jd_host *host, unsigned slot)
+static bool slot_free(const struct jd_host *host, unsigned slot, bool account)
 {
-	bool taken = slot_taken(&server.globals, slot);
+	bool taken = slot_taken(&server.globals, slot, account);
 
 	for (struct list *n = server.hosts.next; n != &server.hosts && !taken; n = n->next) {
 		const struct jd_host *h = container_of(n, struct jd_host, node);
 
-		taken = (!host || h == host) && slot_taken(&h->instances, slot);
+		taken = (!host || h == host) && slot_taken(&h->instances, slot, account);
 	}
 	return !taken;
 }
 
-/* A place in the slots of accounts and sessions that nobody else has, on this host or,
+/* A place in the slots of accounts or sessions that nobody else has, on this host or,
  * for a global module, on any. */
-static unsigned slot_take(const struct jd_host *host)
+static unsigned slot_take(const struct jd_host *host, bool account)
 {
 	unsigned slot = 0;
 
-	while (!slot_free(host, slot))
+	while (!slot_free(host, slot, account))
 		slot++;
 	return slot;
 }
@@ -115,7 +118,8 @@ static struct jd_instance *instance_new(const struct jd_module *m, struct jd_hos
 	*data = NULL;
 	mi->options = mem_alloc(m->data_size ? m->data_size : 1);
 	memcpy(mi->options, mi->data, m->data_size);
-	mi->slot = m->account_size || m->session_size ? slot_take(mi->host) : SLOT_NONE;
+	mi->account_slot = m->account_size ? slot_take(mi->host, true) : SLOT_NONE;
+	mi->session_slot = m->session_size ? slot_take(mi->host, false) : SLOT_NONE;
 	owner_init(&mi->owner);
 	list_init(&mi->registered);
 	list_init(&mi->services);

@@ -21,29 +21,30 @@ struct post {
 	void *arg;
 };
 
-void mailbox_init(struct mailbox *m, bool wide,
-		  void (*handle)(struct mailbox *, struct jd_stanza *))
+void mailbox_init(struct mailbox *m, const struct mailbox_kind *kind)
 {
-	*m = (struct mailbox){
-		.handle = handle,
-		.max_posts = wide ? MAILBOX_WIDE_POSTS : MAILBOX_HOME_POSTS,
-		.max_bytes = wide ? MAILBOX_WIDE_BYTES : MAILBOX_HOME_BYTES,
-	};
+	*m = (struct mailbox){.kind = kind};
 	list_init(&m->posts);
-	list_init(&m->run);
 	list_init(&m->waiters);
-	list_init(&m->waiting);
-	list_init(&m->parked);
+	list_init(&m->place);
+}
+
+static void leave_place(struct mailbox *m)
+{
+	list_remove(&m->place);
+	m->at = MAILBOX_NOWHERE;
 }
 
 static void set_runnable(struct mailbox *m)
 {
-	bool want = !m->holds && !list_empty(&m->posts) && !list_linked(&m->parked);
+	bool want = !m->holds && !list_empty(&m->posts);
 
-	if (want && !list_linked(&m->run))
-		list_append(&server.run, &m->run);
-	else if (!want)
-		list_remove(&m->run);
+	if (want && m->at == MAILBOX_NOWHERE) {
+		m->at = MAILBOX_RUN;
+		list_append(&server.run, &m->place);
+	} else if (!want && m->at == MAILBOX_RUN) {
+		leave_place(m);
+	}
 }
 
 static size_t post_bytes(struct jd_stanza *st)
@@ -54,20 +55,22 @@ static size_t post_bytes(struct jd_stanza *st)
 static void release_waiters(struct mailbox *m)
 {
 	while (!list_empty(&m->waiters)) {
-		struct mailbox *w = container_of(m->waiters.next, struct mailbox, waiting);
+		struct mailbox *w = container_of(m->waiters.next, struct mailbox, place);
 
-		list_remove(&w->waiting);
+		leave_place(w);
 		mailbox_unhold(w);
 	}
 }
 
 void mailbox_wait_room(struct mailbox *m, struct mailbox *waiter)
 {
-	if (m->count < m->max_posts / 2 && m->bytes < m->max_bytes / 2)
+	if (m->count < m->kind->max_posts / 2 && m->bytes < m->kind->max_bytes / 2)
 		return;
-	if (list_linked(&waiter->waiting))
+	if (waiter->at == MAILBOX_WAITING)
 		return;
-	list_append(&m->waiters, &waiter->waiting);
+	leave_place(waiter);
+	waiter->at = MAILBOX_WAITING;
+	list_append(&m->waiters, &waiter->place);
 	mailbox_hold(waiter);
 }
 
@@ -81,8 +84,8 @@ static struct post post_take(struct mailbox *m)
 	slab_put(p);
 	if (out.st)
 		m->count--;
-	m->bytes -= out.bytes;
-	if (m->count < m->max_posts / 4 && m->bytes < m->max_bytes / 4)
+	m->bytes -= (uint32_t)out.bytes;
+	if (m->count < m->kind->max_posts / 4 && m->bytes < m->kind->max_bytes / 4)
 		release_waiters(m);
 	return out;
 }
@@ -100,11 +103,11 @@ static void set_share(struct mailbox *m, struct share *sh)
  * much waiting, to who comes later and has not. */
 static void charge(struct mailbox *m, struct share *sh)
 {
-	if (m->sender || m->open || m->share == sh)
+	if (m->kind->sender || m->kind->open || m->share == sh)
 		return;
 	if ((list_empty(&m->posts) && !m->holds) ||
 	    (m->share && (!sh || !share_full(sh)) &&
-	     (share_full(m->share) || list_linked(&m->parked))))
+	     (share_full(m->share) || m->at == MAILBOX_PARKED)))
 		set_share(m, sh);
 }
 
@@ -112,13 +115,13 @@ static void post_add(struct mailbox *m, struct jd_stanza *st, void (*fn)(void *,
 {
 	struct post *p = slab_get(server.posts);
 
-	charge(m, st && !m->sender && !m->open ? share_of(st) : NULL);
+	charge(m, st && !m->kind->sender && !m->kind->open ? share_of(st) : NULL);
 	*p = (struct post){.st = st, .bytes = post_bytes(st), .fn = fn, .arg = arg};
 	if (st) {
 		jd_stanza_ref(st);
 		p->receipt = receipt_ref(st->receipt);
 		m->count++;
-		m->bytes += p->bytes;
+		m->bytes += (uint32_t)p->bytes;
 	}
 	list_append(&m->posts, &p->node);
 	set_runnable(m);
@@ -143,9 +146,7 @@ void mailbox_fini(struct mailbox *m)
 		post_free(&p, true);
 	}
 	release_waiters(m);
-	list_remove(&m->waiting);
-	list_remove(&m->parked);
-	list_remove(&m->run);
+	leave_place(m);
 	if (m->share)
 		share_next(m->share);
 	share_unref(m->share);
@@ -156,7 +157,7 @@ void mailbox_fini(struct mailbox *m)
 
 int mailbox_post(struct mailbox *m, struct jd_stanza *st)
 {
-	if (m->count >= m->max_posts || m->bytes > m->max_bytes)
+	if (m->count >= m->kind->max_posts || m->bytes > m->kind->max_bytes)
 		return -JD_ELIMIT;
 	post_add(m, st, NULL, NULL);
 	return 0;
@@ -182,13 +183,16 @@ void mailbox_unhold(struct mailbox *m)
 
 static void mailbox_park(struct mailbox *m)
 {
-	list_append(m->sender ? &m->share->senders : &m->share->homes, &m->parked);
-	set_runnable(m);
+	leave_place(m);
+	m->at = MAILBOX_PARKED;
+	list_append(m->kind->sender ? &m->share->senders : &m->share->homes, &m->place);
 }
 
 void mailbox_unpark(struct mailbox *m)
 {
-	list_remove(&m->parked);
+	if (m->at != MAILBOX_PARKED)
+		return;
+	leave_place(m);
 	set_runnable(m);
 }
 
@@ -213,7 +217,7 @@ bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st)
 		if (!p->st || !availability(p->st) || !jd_jid_eq(p->st->from, st->from) ||
 		    !jd_jid_eq(p->st->to, st->to))
 			continue;
-		m->bytes += post_bytes(st) - p->bytes;
+		m->bytes += (uint32_t)(post_bytes(st) - p->bytes);
 		p->bytes = post_bytes(st);
 		jd_receipt_drop(p->receipt);
 		jd_stanza_unref(p->st);
@@ -227,11 +231,12 @@ bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st)
 /* May the next post be handled? */
 static bool goes_on(struct mailbox *m)
 {
-	if (m->share && (share_full(m->share) || (m->sender && !list_empty(&m->share->homes)))) {
+	if (m->share &&
+	    (share_full(m->share) || (m->kind->sender && !list_empty(&m->share->homes)))) {
 		mailbox_park(m);
 		return false;
 	}
-	return !m->prepare || m->prepare(m);
+	return !m->kind->prepare || m->kind->prepare(m);
 }
 
 /* A few posts of a mailbox, which goes to the end of the run list if it has more.
@@ -242,14 +247,14 @@ static unsigned visit(struct mailbox *m)
 	unsigned n = 0;
 
 	server.running = m;
-	while (n < POSTS_PER_VISIT && server.running == m && list_linked(&m->run) && goes_on(m)) {
+	while (n < POSTS_PER_VISIT && server.running == m && m->at == MAILBOX_RUN && goes_on(m)) {
 		struct post p = post_take(m);
 
 		n++;
-		list_remove(&m->run);
+		leave_place(m);
 		set_runnable(m);
 		if (p.st)
-			m->handle(m, p.st);
+			m->kind->handle(m, p.st);
 		post_free(&p, false);
 	}
 	server.running = NULL;
@@ -269,7 +274,7 @@ static bool run_drain(struct source *self)
 {
 	(void)self;
 	for (unsigned n = 0; n < POSTS_PER_TURN && !list_empty(&server.run);)
-		n += visit(container_of(server.run.next, struct mailbox, run));
+		n += visit(container_of(server.run.next, struct mailbox, place));
 	return run_pending(self);
 }
 

@@ -112,8 +112,14 @@ static void host_handle(struct mailbox *m, struct jd_stanza *st)
 
 void host_mailbox(struct jd_host *host)
 {
-	mailbox_init(&host->mailbox, true, host_handle);
-	host->mailbox.open = true;
+	static const struct mailbox_kind kind = {
+		.max_posts = MAILBOX_WIDE_POSTS,
+		.max_bytes = MAILBOX_WIDE_BYTES,
+		.open = true,
+		.handle = host_handle,
+	};
+
+	mailbox_init(&host->mailbox, &kind);
 }
 
 struct jd_str jd_host_name(const struct jd_host *host)

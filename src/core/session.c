@@ -27,7 +27,6 @@ void session_unref(struct jd_session *s)
 	/* Who held it may have used it as before after its end. */
 	owner_cancel_all(&s->owner);
 	slots_free_session(&s->slots, s->host);
-	mem_free(s->text);
 	mem_free(s);
 }
 
@@ -114,7 +113,15 @@ static void session_handle(struct mailbox *m, struct jd_stanza *st)
 
 void session_mailbox(struct jd_session *s)
 {
-	mailbox_init(&s->mailbox, true, session_handle);
+	static const struct mailbox_kind kind = {
+		.max_posts = MAILBOX_WIDE_POSTS,
+		.max_bytes = MAILBOX_WIDE_BYTES,
+		.sender = true,
+		.handle = session_handle,
+	};
+
+	mailbox_init(&s->mailbox, &kind);
+	s->mailbox.share = share_ref(account_share(s->account));
 }
 
 void session_receive(struct jd_session *s, struct jd_wire *wire)

@@ -58,10 +58,10 @@ void session_end(struct jd_session *s, enum stream_condition condition, const ch
 static struct jd_session *session_new(struct client *c, const struct bind_ask *ask,
 				      struct jd_account *a, struct jd_jid jid)
 {
-	struct jd_session *s = mem_new(struct jd_session);
 	size_t jid_len = jd_jid_str(jid).len;
+	struct jd_session *s = mem_alloc(sizeof(*s) + jid_len + ask->peer.len + ask->device.len);
 
-	s->text = mem_alloc_raw(jid_len + ask->peer.len + ask->device.len + 1);
+	JD_ASSERT(ask->peer.len <= UINT8_MAX && ask->device.len <= UINT8_MAX);
 	memcpy(s->text, jid.p, jid_len);
 	if (ask->peer.len)
 		memcpy(s->text + jid_len, ask->peer.p, ask->peer.len);
@@ -69,8 +69,8 @@ static struct jd_session *session_new(struct client *c, const struct bind_ask *a
 		memcpy(s->text + jid_len + ask->peer.len, ask->device.p, ask->device.len);
 	s->jid = jid;
 	s->jid.p = s->text;
-	s->peer = (struct jd_str){s->text + jid_len, ask->peer.len};
-	s->device = (struct jd_str){s->text + jid_len + ask->peer.len, ask->device.len};
+	s->peer_len = (uint8_t)ask->peer.len;
+	s->device_len = (uint8_t)ask->device.len;
 	s->account = a;
 	s->host = a->host;
 	s->client = c;
@@ -84,8 +84,6 @@ static struct jd_session *session_new(struct client *c, const struct bind_ask *a
 	list_init(&s->receipts);
 	owner_init(&s->owner);
 	session_mailbox(s);
-	s->mailbox.sender = true;
-	s->mailbox.share = share_ref(account_share(a));
 	return s;
 }
 
@@ -159,7 +157,7 @@ static void end_replaced(struct jd_account *a, struct jd_jid jid, struct jd_str 
 		session_end(s, STREAM_CONFLICT, "Replaced by a new connection.");
 	for (s = jd_session_next(a, NULL); s && device.len; s = next) {
 		next = jd_session_next(a, s);
-		if (jd_str_eq(s->device, device))
+		if (jd_str_eq(session_device(s), device))
 			session_end(s, STREAM_CONFLICT, "Replaced by a new connection.");
 	}
 }
@@ -190,7 +188,7 @@ struct jd_session *session_admit(struct client *c, const struct bind_ask *ask, s
 void session_announce(struct jd_session *s)
 {
 	jd_log(JD_LOG_INFO, "session bound", jd_kv_str("jid", jd_jid_str(s->jid)),
-	       jd_kv_cstr("transport", s->transport), jd_kv_str("peer", s->peer));
+	       jd_kv_cstr("transport", s->transport), jd_kv_str("peer", session_peer(s)));
 	hook_notify_session(JD_HOOK_session_bound, s);
 }
 
@@ -229,7 +227,7 @@ struct jd_account *jd_session_account(const struct jd_session *s)
 
 struct jd_str jd_session_peer(const struct jd_session *s)
 {
-	return s->peer;
+	return session_peer(s);
 }
 
 struct jd_owner *jd_session_pending(struct jd_session *s)

@@ -52,7 +52,7 @@ void share_next(struct share *sh)
 	struct list *from = list_empty(&sh->homes) ? &sh->senders : &sh->homes;
 
 	if (!share_full(sh) && !list_empty(from))
-		mailbox_unpark(container_of(from->next, struct mailbox, parked));
+		mailbox_unpark(container_of(from->next, struct mailbox, place));
 }
 
 struct share *share_enter(struct share *sh)

@@ -6,42 +6,48 @@
  */
 #include "core/core.h"
 
-void *slots_get(struct slots *s, struct jd_instance *mi, size_t size)
+void *slots_get(struct slots *s, unsigned slot, size_t size)
 {
 	JD_ASSERT(size > 0);
-	if (mi->slot >= s->count) {
-		unsigned count = mi->slot + 1;
+	if (slot >= s->count) {
+		unsigned count = slot + 1;
 
 		s->p = mem_realloc(s->p, count * sizeof(s->p[0]));
 		memset(s->p + s->count, 0, (count - s->count) * sizeof(s->p[0]));
 		s->count = count;
 	}
-	if (!s->p[mi->slot])
-		s->p[mi->slot] = mem_alloc(size);
-	return s->p[mi->slot];
+	if (!s->p[slot])
+		s->p[slot] = mem_alloc(size);
+	return s->p[slot];
+}
+
+bool slots_has(const struct slots *s, unsigned slot)
+{
+	return slot < s->count && s->p[slot];
 }
 
 void *jd_account_data(struct jd_instance *mi, struct jd_account *account)
 {
-	return slots_get(&account->slots, mi, mi->module->account_size);
+	return slots_get(&account->slots, mi->account_slot, mi->module->account_size);
 }
 
 void *jd_session_data(struct jd_instance *mi, struct jd_session *session)
 {
-	return slots_get(&session->slots, mi, mi->module->session_size);
+	return slots_get(&session->slots, mi->session_slot, mi->module->session_size);
 }
 
 void slots_drop(struct slots *s, struct jd_instance *mi, bool account)
 {
 	void (*fn)(struct jd_instance *, void *) =
 		account ? mi->module->account_free : mi->module->session_free;
+	unsigned slot = account ? mi->account_slot : mi->session_slot;
 
-	if (mi->slot >= s->count || !s->p[mi->slot])
+	if (!slots_has(s, slot))
 		return;
 	if (fn)
-		fn(mi, s->p[mi->slot]);
-	mem_free(s->p[mi->slot]);
-	s->p[mi->slot] = NULL;
+		fn(mi, s->p[slot]);
+	mem_free(s->p[slot]);
+	s->p[slot] = NULL;
 }
 
 static void slots_free(struct slots *s, struct list *instances, bool account)

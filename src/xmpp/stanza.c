@@ -17,7 +17,7 @@
 #include "xmpp/stanza_priv.h"
 
 #define STANZA_SIZE ((size_t)1024)
-#define KEPT_SIZE   ((size_t)320)
+#define KEPT_SIZE   ((size_t)256)
 #define CHUNK_SIZE  ((size_t)64 * 1024)
 
 /* The arena's embedded memory starts behind the struct, 16-byte aligned. */

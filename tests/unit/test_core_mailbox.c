@@ -37,12 +37,15 @@ static void on_fn(void *arg, bool dropped)
 		       dropped ? "-dropped" : "");
 }
 
+static const struct mailbox_kind kind = {
+	.max_posts = MAILBOX_HOME_POSTS, .max_bytes = MAILBOX_HOME_BYTES, .handle = handle};
+
 static int setup(void **state)
 {
 	(void)state;
 	world_start(NULL);
-	mailbox_init(&box, false, handle);
-	mailbox_init(&other, false, handle);
+	mailbox_init(&box, &kind);
+	mailbox_init(&other, &kind);
 	order[0] = '\0';
 	end_inside = hold_inside = false;
 	return 0;
