@@ -11,7 +11,7 @@
 #include "stream/c2s_priv.h"
 
 #define FLUSH_AFTER (5 * JD_USEC_PER_MSEC)
-#define TRIM_EVERY  (10 * JD_USEC_PER_SEC)
+#define TRIM_EVERY  (2 * JD_USEC_PER_SEC)
 /* How often it is looked whether a stream may go on that was too fast. */
 #define SLOW_EVERY (100 * JD_USEC_PER_MSEC)
 
@@ -202,6 +202,7 @@ static void on_trim(struct timer *timer)
 	struct stream_thread *t = container_of(timer, struct stream_thread, trim_timer);
 
 	wire_pool_trim(t->wires);
+	scan_pool_trim(t->scans);
 	loop_timer(t->loop, &t->trim_timer, TRIM_EVERY, on_trim);
 }
 
@@ -228,6 +229,7 @@ void thread_leave(struct c2s *c)
 	loop_timer_cancel(t->loop, &t->trim_timer);
 	defer_cancel(&t->next);
 	wire_pool_trim(t->wires);
+	scan_pool_trim(t->scans);
 }
 
 static void on_flush(struct timer *timer)

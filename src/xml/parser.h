@@ -31,11 +31,15 @@ void scan_on_start(void *arg, struct parser_name name, const struct parser_attr 
 void scan_on_end(void *arg);
 void scan_on_text(void *arg, struct jd_str text);
 /* A namespace declaration of the start tag that follows; only until parser_quiet_ns(). */
-void scan_on_default_ns(void *arg, struct jd_str ns);
+void scan_on_ns(void *arg, struct jd_str prefix, struct jd_str ns); /* p NULL: the default */
 void scan_on_mark(void *arg); /* something passed that brings no event */
 void scan_on_error(void *arg, enum scan_error error);
 
-struct parser *parser_new(struct scan_mem *mem);
+/* slab: of parser_size() bytes. Parsers come and go by the thousand: between what stays, they
+ * would leave holes. */
+struct slab;
+size_t parser_size(void);
+struct parser *parser_new(struct slab *slab, struct scan_mem *mem);
 void parser_free(struct parser *p);
 /* Ready for another document. False: it is used up and must be freed. */
 bool parser_reset(struct parser *p);

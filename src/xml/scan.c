@@ -14,6 +14,7 @@
 #include <jackdaw/mem.h>
 
 #include "util/mem.h"
+#include "util/slab.h"
 #include "xml/scan_priv.h"
 
 const struct scan_limits scan_limits_before = {
@@ -49,9 +50,6 @@ struct scan *scan_new(struct scan_pool *pool, enum scan_mode mode, const char *c
 	s->framed = mode == SCAN_FRAMED;
 	s->root = s->framed;
 	s->depth = s->framed ? 1 : 0;
-	feeder_init(&s->feeder, SCAN_BYTES_MAX);
-	buf_init(&s->kept, SCAN_BYTES_MAX);
-	buf_init(&s->prolog, SCAN_BYTES_MAX);
 	return s;
 }
 
@@ -61,6 +59,18 @@ static void free_str(struct jd_str *str)
 	*str = JD_STR_NULL;
 }
 
+static void drop_work(struct scan *s)
+{
+	if (!s->w)
+		return;
+	feeder_fini(&s->w->feeder);
+	buf_free(&s->w->kept);
+	buf_free(&s->w->prolog);
+	free_str(&s->w->default_ns);
+	slab_put(s->w);
+	s->w = NULL;
+}
+
 /* Everything that belongs to the present document. */
 static void drop_document(struct scan *s)
 {
@@ -68,10 +78,8 @@ static void drop_document(struct scan *s)
 	s->parser = NULL;
 	scan_pool_give_builder(s->pool, s->b);
 	s->b = NULL;
-	feeder_fini(&s->feeder);
-	buf_free(&s->prolog);
+	drop_work(s);
 	free_str(&s->head);
-	free_str(&s->default_ns);
 }
 
 void scan_free(struct scan *s)
@@ -84,7 +92,7 @@ void scan_free(struct scan *s)
 		s->parser = NULL;
 	}
 	drop_document(s);
-	buf_free(&s->kept);
+	free_str(&s->lang);
 	mem_free(s);
 }
 
@@ -95,10 +103,10 @@ void scan_limits(struct scan *s, const struct scan_limits *limits)
 
 void scan_set_lang(struct scan *s, struct jd_str lang)
 {
+	free_str(&s->lang);
 	/* One that is cut would be another language. */
-	s->lang_len = lang.len <= SCAN_LANG_MAX ? (uint8_t)lang.len : 0;
-	if (s->lang_len)
-		memcpy(s->lang, lang.p, s->lang_len);
+	if (lang.len && lang.len <= SCAN_LANG_MAX)
+		s->lang = (struct jd_str){jd_strdup(lang), lang.len};
 }
 
 void scan_fail(struct scan *s, enum scan_error error)
@@ -110,14 +118,24 @@ void scan_fail(struct scan *s, enum scan_error error)
 		parser_stop(s->parser, false);
 }
 
-/* The end of every call that may have brought events. */
+/* The beginning of every call that may bring events ... */
+static void enter(struct scan *s)
+{
+	s->running = true;
+	if (s->w)
+		return;
+	s->w = scan_pool_work(s->pool);
+	feeder_init(&s->w->feeder, SCAN_BYTES_MAX);
+	buf_init(&s->w->kept, SCAN_BYTES_MAX);
+	buf_init(&s->w->prolog, SCAN_BYTES_MAX);
+}
+
+/* ... and its end. */
 static enum scan_error leave(struct scan *s)
 {
 	s->running = false;
 	if (s->error) {
 		drop_document(s);
-		buf_free(&s->kept);
-		s->in_parser = 0;
 		s->paused = s->suspended = s->end_waits = false;
 	}
 	return s->error;
@@ -136,7 +154,7 @@ bool scan_park(struct scan *s)
 		return false;
 	scan_pool_give_parser(s->pool, s->parser);
 	s->parser = NULL;
-	feeder_fini(&s->feeder);
+	drop_work(s);
 	return true;
 }
 
@@ -145,7 +163,7 @@ enum scan_error scan_feed(struct scan *s, const char *p, size_t n)
 	JD_ASSERT(!s->paused && !s->running);
 	if (s->error)
 		return s->error;
-	s->running = true;
+	enter(s);
 	if (s->framed)
 		scan_consume_frame(s, p, n);
 	else
@@ -155,15 +173,15 @@ enum scan_error scan_feed(struct scan *s, const char *p, size_t n)
 
 bool scan_wants_flush(const struct scan *s)
 {
-	return !s->error && !s->paused && s->feeder.held_gt;
+	return !s->error && !s->paused && s->w && s->w->feeder.held_gt;
 }
 
 enum scan_error scan_flush(struct scan *s)
 {
 	JD_ASSERT(!s->running);
-	if (s->error || s->paused || !s->feeder.held.len)
+	if (s->error || s->paused || !s->w || !s->w->feeder.held.len)
 		return s->error;
-	s->running = true;
+	enter(s);
 	scan_run_held(s, NULL, 0);
 	return leave(s);
 }
@@ -187,12 +205,17 @@ bool scan_paused(const struct scan *s)
 /* Takes what was kept out of the scanner, so that it may be kept anew. */
 static struct buf take_kept(struct scan *s, size_t *ret_in_parser)
 {
-	struct buf kept = s->kept;
+	struct buf kept;
 
-	buf_init(&s->kept, SCAN_BYTES_MAX);
-	*ret_in_parser = s->in_parser;
-	s->in_parser = 0;
+	buf_init(&kept, SCAN_BYTES_MAX);
+	*ret_in_parser = 0;
 	s->paused = false;
+	if (!s->w)
+		return kept;
+	kept = s->w->kept;
+	buf_init(&s->w->kept, SCAN_BYTES_MAX);
+	*ret_in_parser = s->w->in_parser;
+	s->w->in_parser = 0;
 	return kept;
 }
 
@@ -203,7 +226,7 @@ static size_t resume_parser(struct scan *s, size_t n)
 		s->end_waits = false;
 		scan_on_end(s);
 		if (s->paused || s->error) {
-			s->in_parser = n;
+			s->w->in_parser = n;
 			return 0;
 		}
 	}
@@ -222,7 +245,7 @@ enum scan_error scan_resume(struct scan *s)
 	if (s->error || !s->paused)
 		return s->error;
 	kept = take_kept(s, &in_parser);
-	s->running = true;
+	enter(s);
 	done = resume_parser(s, in_parser);
 	if (!s->error && kept.len > done)
 		scan_consume(s, kept.p + done, kept.len - done);
@@ -237,7 +260,6 @@ static void new_document(struct scan *s)
 	s->root = s->framed;
 	s->depth = s->framed ? 1 : 0;
 	s->seen = 0;
-	s->fed = s->at = 0;
 }
 
 enum scan_error scan_restart(struct scan *s)
@@ -250,7 +272,7 @@ enum scan_error scan_restart(struct scan *s)
 		return s->error;
 	kept = take_kept(s, &in_parser);
 	new_document(s);
-	s->running = true;
+	enter(s);
 	scan_consume(s, kept.p, kept.len);
 	buf_free(&kept);
 	return leave(s);
@@ -273,9 +295,11 @@ void scan_discard(struct scan *s)
 
 size_t scan_memory(const struct scan *s)
 {
+	const struct scan_work *w = s->w;
+
 	return sizeof(*s) + (s->parser ? parser_memory(s->parser) : 0) +
-	       (s->b ? wire_builder_memory(s->b) : 0) + s->feeder.held.cap + s->kept.cap +
-	       s->prolog.cap + s->head.len;
+	       (s->b ? wire_builder_memory(s->b) : 0) + s->head.len + s->lang.len +
+	       (w ? sizeof(*w) + w->feeder.held.cap + w->kept.cap + w->prolog.cap : 0);
 }
 
 const char *scan_error_condition(enum scan_error e)

@@ -73,9 +73,10 @@ struct scan_events {
 struct scan_pool;
 struct scan_pool *scan_pool_new(struct wire_pool *wires);
 void scan_pool_free(struct scan_pool *pool);
+void scan_pool_trim(struct scan_pool *pool); /* housekeeping: empty chunks go back */
 struct scan_pool_stats {
 	size_t parsers; /* attached to a scanner */
-	size_t pooled;  /* kept for reuse, at most 64 */
+	size_t pooled;  /* kept for reuse, at most 16 */
 	size_t bytes;   /* drawn from the system for parsers */
 };
 void scan_pool_stats(const struct scan_pool *pool, struct scan_pool_stats *ret_stats);

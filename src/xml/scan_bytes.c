@@ -15,15 +15,20 @@
 /* The root that frames stand in; its name never leaves the parser. */
 static const struct jd_str frames_root = {"<f>", 3};
 
+/* What nearly every client declares, whatever else its header says. */
+static const struct jd_str usual_root = {
+	"<stream:stream xmlns:stream='" JD_NS_STREAM "' xmlns='" JD_NS_STANZA "'>",
+	sizeof("<stream:stream xmlns:stream='" JD_NS_STREAM "' xmlns='" JD_NS_STANZA "'>") - 1};
+
 /* -- parsers come and go --------------------------------------------------------------- */
 
 static bool attach(struct scan *s)
 {
-	struct jd_str head = s->framed ? frames_root : s->head;
+	struct jd_str head = s->framed ? frames_root : s->head.p ? s->head : usual_root;
 
 	s->parser = scan_pool_parser(s->pool);
-	s->fed = s->root ? head.len : 0;
-	s->at = s->fed;
+	s->w->fed = s->root ? head.len : 0;
+	s->w->at = s->w->fed;
 	if (!s->parser || (s->root && !parser_prime(s->parser, head))) {
 		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
 		return false;
@@ -36,7 +41,8 @@ static bool attach(struct scan *s)
 
 bool scan_at_rest(const struct scan *s)
 {
-	return s->depth <= 1 && (!s->parser || s->fed == s->at) && !s->feeder.held.len;
+	return s->depth <= 1 &&
+	       (!s->w || ((!s->parser || s->w->fed == s->w->at) && !s->w->feeder.held.len));
 }
 
 /* -- bytes --------------------------------------------------------------------------- */
@@ -66,17 +72,17 @@ static bool check_start(struct scan *s, const char *p, size_t n)
 
 static void check_bounds(struct scan *s)
 {
-	size_t pending = s->fed - s->at;
+	size_t pending = s->w->fed - s->w->at;
 
-	feeder_fed(&s->feeder, pending, s->event);
+	feeder_fed(&s->w->feeder, pending, s->event);
 	if (pending > s->limits.tag_bytes ||
-	    (s->depth > 1 && s->fed - s->stanza_start > s->limits.stanza_bytes))
+	    (s->depth > 1 && s->w->fed - s->w->stanza_start > s->limits.stanza_bytes))
 		scan_fail(s, SCAN_POLICY_VIOLATION);
 }
 
 size_t scan_settle(struct scan *s, enum parser_result result, size_t n)
 {
-	size_t rest = s->fed - s->at;
+	size_t rest = s->w->fed - s->w->at;
 
 	s->suspended = false;
 	if (s->error)
@@ -89,14 +95,14 @@ size_t scan_settle(struct scan *s, enum parser_result result, size_t n)
 		check_bounds(s);
 		return n;
 	}
-	feeder_fed(&s->feeder, 0, true);
+	feeder_fed(&s->w->feeder, 0, true);
 	if (s->renew) {
 		s->renew = false;
 		scan_pool_drop_parser(s->pool, s->parser);
 		s->parser = NULL;
 	} else {
 		s->suspended = true;
-		s->in_parser = rest;
+		s->w->in_parser = rest;
 	}
 	return n - rest;
 }
@@ -106,18 +112,18 @@ static size_t feed(struct scan *s, const char *p, size_t n)
 {
 	if (!s->parser && !attach(s))
 		return n;
-	if (!s->root && buf_append(&s->prolog, p, n) < 0) {
+	if (!s->root && buf_append(&s->w->prolog, p, n) < 0) {
 		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
 		return n;
 	}
 	s->event = false;
-	s->fed += n;
+	s->w->fed += n;
 	return scan_settle(s, parser_feed(s->parser, p, n), n);
 }
 
 static void keep(struct scan *s, const char *p, size_t n)
 {
-	if (n && buf_append(&s->kept, p, n) < 0)
+	if (n && buf_append(&s->w->kept, p, n) < 0)
 		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
 }
 
@@ -136,17 +142,17 @@ static void run(struct scan *s, const char *p, size_t n)
 
 void scan_run_held(struct scan *s, const char *p, size_t now)
 {
-	struct buf held = s->feeder.held;
+	struct buf held = s->w->feeder.held;
 
 	if (held.len && now <= SLICE && buf_append(&held, p, now) == 0)
 		now = 0;
-	buf_init(&s->feeder.held, SCAN_BYTES_MAX);
+	buf_init(&s->w->feeder.held, SCAN_BYTES_MAX);
 	run(s, held.p, held.len);
 	/* Not run twice when the pause was in front of it: run() keeps it then. */
 	run(s, p, now);
-	if (!s->feeder.held.p && held.cap <= FEEDER_HOLD) {
+	if (!s->w->feeder.held.p && held.cap <= FEEDER_HOLD) {
 		held.len = 0;
-		s->feeder.held = held;
+		s->w->feeder.held = held;
 	} else {
 		buf_free(&held);
 	}
@@ -164,8 +170,8 @@ void scan_consume(struct scan *s, const char *p, size_t n)
 		p++;
 	if (s->error || !n || (!s->root && !check_start(s, p, n)))
 		return;
-	total = feeder_ready(&s->feeder, p, n, s->limits.tag_bytes);
-	now = total > s->feeder.held.len ? total - s->feeder.held.len : 0;
+	total = feeder_ready(&s->w->feeder, p, n, s->limits.tag_bytes);
+	now = total > s->w->feeder.held.len ? total - s->w->feeder.held.len : 0;
 	if (total)
 		scan_run_held(s, p, now);
 	p += now;
@@ -178,7 +184,7 @@ void scan_consume(struct scan *s, const char *p, size_t n)
 	}
 	for (; n && scan_at_rest(s) && is_space(*p); n--)
 		p++;
-	if (n && buf_append(&s->feeder.held, p, n) < 0)
+	if (n && buf_append(&s->w->feeder.held, p, n) < 0)
 		scan_fail(s, SCAN_RESOURCE_CONSTRAINT);
 }
 
@@ -194,8 +200,8 @@ void scan_consume_frame(struct scan *s, const char *p, size_t n)
 	}
 	if (!s->parser && !attach(s))
 		return;
-	s->frame_start = s->fed;
-	s->frame_end = s->fed + n;
+	s->w->frame_start = s->w->fed;
+	s->w->frame_end = s->w->fed + n;
 	s->frame_done = false;
 	run(s, p, n);
 	if (!s->error && !s->frame_done)

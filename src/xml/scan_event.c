@@ -24,7 +24,7 @@ void scan_on_mark(void *arg)
 	struct scan *s = arg;
 	size_t start;
 
-	parser_at(s->parser, &start, &s->at);
+	parser_at(s->parser, &start, &s->w->at);
 }
 
 void scan_on_error(void *arg, enum scan_error error)
@@ -34,18 +34,24 @@ void scan_on_error(void *arg, enum scan_error error)
 
 /* -- the root ------------------------------------------------------------------------ */
 
-void scan_on_default_ns(void *arg, struct jd_str ns)
+void scan_on_ns(void *arg, struct jd_str prefix, struct jd_str ns)
 {
 	struct scan *s = arg;
+	bool usual = jd_str_is(prefix, "stream") && jd_str_is(ns, JD_NS_STREAM);
 
 	if (s->error)
 		return;
+	if (prefix.p) {
+		s->w->declared |= usual ? SCAN_NS_STREAM : SCAN_NS_OTHER;
+		return;
+	}
 	if (ns.len > s->limits.ns_bytes) {
 		scan_fail(s, SCAN_POLICY_VIOLATION);
 		return;
 	}
-	jd_free((void *)(uintptr_t)s->default_ns.p);
-	s->default_ns = (struct jd_str){jd_strdup(ns), ns.len};
+	s->w->declared |= jd_str_is(ns, JD_NS_STANZA) ? SCAN_NS_CONTENT : SCAN_NS_OTHER;
+	jd_free((void *)(uintptr_t)s->w->default_ns.p);
+	s->w->default_ns = (struct jd_str){jd_strdup(ns), ns.len};
 }
 
 static void read_attr(struct scan_open *open, const struct parser_attr *a)
@@ -68,26 +74,36 @@ static void read_attr(struct scan_open *open, const struct parser_attr *a)
 	}
 }
 
+/* For the next parser, declarations and the name matter. With the usual declarations the name
+ * can have but one prefix. */
+static void keep_head(struct scan *s, struct parser_name name, size_t start)
+{
+	struct jd_str head = {s->w->prolog.p + start, s->w->at - start};
+
+	if (s->w->declared != (SCAN_NS_CONTENT | SCAN_NS_STREAM) ||
+	    !jd_str_is(name.local, "stream") || !jd_str_is(name.ns, JD_NS_STREAM))
+		s->head = (struct jd_str){jd_strdup(head), head.len};
+	buf_free(&s->w->prolog);
+}
+
 static void open_root(struct scan *s, struct parser_name name, const struct parser_attr *attrs,
 		      unsigned n_attrs, size_t start)
 {
-	struct scan_open open = {.name = name.local, .ns = name.ns, .content_ns = s->default_ns};
+	struct scan_open open = {.name = name.local, .ns = name.ns, .content_ns = s->w->default_ns};
 
 	if (name.ns.len > s->limits.ns_bytes) {
 		scan_fail(s, SCAN_POLICY_VIOLATION);
 		return;
 	}
 	parser_quiet_ns(s->parser);
-	s->head = (struct jd_str){jd_strdup((struct jd_str){s->prolog.p + start, s->at - start}),
-				  s->at - start};
-	buf_free(&s->prolog);
+	keep_head(s, name, start);
 	s->root = true;
 	s->depth = 1;
 	for (unsigned i = 0; i < n_attrs; i++)
 		read_attr(&open, &attrs[i]);
 	s->events->open(s->arg, &open);
-	jd_free((void *)(uintptr_t)s->default_ns.p);
-	s->default_ns = JD_STR_NULL;
+	jd_free((void *)(uintptr_t)s->w->default_ns.p);
+	s->w->default_ns = JD_STR_NULL;
 }
 
 /* -- what is inside ------------------------------------------------------------------- */
@@ -104,11 +120,11 @@ static bool begin_stanza(struct scan *s, struct parser_name name, size_t start)
 		.ns_bytes = s->limits.ns_bytes,
 	};
 
-	if (s->framed && (start != s->frame_start || !name.ns.len)) {
+	if (s->framed && (start != s->w->frame_start || !name.ns.len)) {
 		scan_fail(s, SCAN_INVALID_FRAME);
 		return false;
 	}
-	s->stanza_start = start;
+	s->w->stanza_start = start;
 	s->b = scan_pool_builder(s->pool, &limits);
 	return true;
 }
@@ -132,9 +148,8 @@ static int add_attrs(struct scan *s, const struct parser_attr *attrs, unsigned n
 		if (wire_attr(s->b, n.ns, n.local, attrs[i].value) < 0)
 			break;
 	}
-	if (s->depth == 1 && !lang && s->lang_len && wire_root_is_content(s->b))
-		wire_attr(s->b, JD_STR(JD_NS_XML), JD_STR("lang"),
-			  (struct jd_str){s->lang, s->lang_len});
+	if (s->depth == 1 && !lang && s->lang.len && wire_root_is_content(s->b))
+		wire_attr(s->b, JD_STR(JD_NS_XML), JD_STR("lang"), s->lang);
 	return wire_error(s->b);
 }
 
@@ -147,8 +162,8 @@ void scan_on_start(void *arg, struct parser_name name, const struct parser_attr 
 	if (s->error)
 		return;
 	s->event = true;
-	parser_at(s->parser, &start, &s->at);
-	if (s->at - start > s->limits.tag_bytes || n_attrs > s->limits.attrs) {
+	parser_at(s->parser, &start, &s->w->at);
+	if (s->w->at - start > s->limits.tag_bytes || n_attrs > s->limits.attrs) {
 		scan_fail(s, SCAN_POLICY_VIOLATION);
 		return;
 	}
@@ -168,12 +183,12 @@ static void end_stanza(struct scan *s)
 	struct wire_builder *b = s->b;
 
 	/* What goes out counts too: namespaces that a prefix had kept short are repeated there. */
-	if (s->at - s->stanza_start > s->limits.stanza_bytes ||
+	if (s->w->at - s->w->stanza_start > s->limits.stanza_bytes ||
 	    b->len > s->limits.stanza_bytes + SCAN_SLACK) {
 		scan_fail(s, SCAN_POLICY_VIOLATION);
 		return;
 	}
-	if (s->framed && s->at != s->frame_end) {
+	if (s->framed && s->w->at != s->w->frame_end) {
 		scan_fail(s, SCAN_INVALID_FRAME);
 		return;
 	}
@@ -199,7 +214,7 @@ void scan_on_end(void *arg)
 		return;
 	}
 	s->event = true;
-	parser_at(s->parser, &start, &s->at);
+	parser_at(s->parser, &start, &s->w->at);
 	s->depth--;
 	if (s->depth == 0 && s->framed) {
 		scan_fail(s, SCAN_INVALID_FRAME);
@@ -230,7 +245,7 @@ void scan_on_text(void *arg, struct jd_str text)
 	if (s->error)
 		return;
 	s->event = true;
-	parser_at(s->parser, &start, &s->at);
+	parser_at(s->parser, &start, &s->w->at);
 	if (s->depth > 1) {
 		if (wire_text(s->b, text) < 0)
 			fail_build(s, wire_error(s->b));

@@ -17,6 +17,7 @@
 
 #include "util/crypto.h"
 #include "util/mem.h"
+#include "util/slab.h"
 
 #define SEPARATOR  ((XML_Char)'\xFF')
 #define MEMORY_CAP ((size_t)4 * 1024 * 1024)
@@ -129,8 +130,7 @@ static void XMLCALL on_text(void *data, const XML_Char *s, int len)
 
 static void XMLCALL on_ns(void *data, const XML_Char *prefix, const XML_Char *uri)
 {
-	if (!prefix)
-		scan_on_default_ns(((struct parser *)data)->arg, jd_cstr(uri ? uri : ""));
+	scan_on_ns(((struct parser *)data)->arg, jd_cstr(prefix), jd_cstr(uri ? uri : ""));
 }
 
 static void XMLCALL on_doctype(void *data, const XML_Char *name, const XML_Char *sys,
@@ -187,14 +187,20 @@ static void prepare(struct parser *p)
 	XML_SetUserData(p->xp, p);
 }
 
-struct parser *parser_new(struct scan_mem *mem)
+size_t parser_size(void)
+{
+	return sizeof(struct parser);
+}
+
+struct parser *parser_new(struct slab *slab, struct scan_mem *mem)
 {
 	static const XML_Memory_Handling_Suite suite = {on_malloc, on_realloc, on_free};
 	static const XML_Char separator[] = {SEPARATOR, '\0'};
-	struct parser *p = mem_new(struct parser);
+	struct parser *p = slab_get(slab);
 	struct scan_heap *outer;
 
 	pthread_once(&once, init_once);
+	memset(p, 0, sizeof(*p));
 	scan_heap_init(&p->heap, mem, MEMORY_CAP);
 	outer = enter(p);
 	p->xp = XML_ParserCreate_MM("UTF-8", &suite, separator);
@@ -213,7 +219,7 @@ void parser_free(struct parser *p)
 	if (!p)
 		return;
 	scan_heap_fini(&p->heap);
-	mem_free(p);
+	slab_put(p);
 }
 
 bool parser_reset(struct parser *p)

@@ -6,14 +6,18 @@
 #include "xml/scan_pool.h"
 
 #include "util/mem.h"
+#include "util/slab.h"
+#include "xml/scan_priv.h"
 
-#define PARSERS_MAX  64
+#define PARSERS_MAX  16
 #define PARSER_KEEP  ((size_t)40 * 1024)
 #define BUILDERS_MAX 16
+#define CHUNK        ((size_t)16 * 1024)
 
 struct scan_pool {
 	struct wire_pool *wires;
 	struct scan_mem *mem;
+	struct slab *slab, *work;
 	size_t attached;
 	size_t n_parsers;
 	size_t n_builders;
@@ -27,6 +31,8 @@ struct scan_pool *scan_pool_new(struct wire_pool *wires)
 
 	pool->wires = wires;
 	pool->mem = scan_mem_new();
+	pool->slab = slab_new("parser", parser_size(), CHUNK);
+	pool->work = slab_new("scan", sizeof(struct scan_work), CHUNK);
 	return pool;
 }
 
@@ -39,8 +45,21 @@ void scan_pool_free(struct scan_pool *pool)
 		parser_free(pool->parsers[--pool->n_parsers]);
 	while (pool->n_builders)
 		wire_builder_free(pool->builders[--pool->n_builders]);
+	slab_free(pool->slab);
+	slab_free(pool->work);
 	scan_mem_free(pool->mem);
 	mem_free(pool);
+}
+
+void scan_pool_trim(struct scan_pool *pool)
+{
+	slab_trim(pool->slab);
+	slab_trim(pool->work);
+}
+
+struct scan_work *scan_pool_work(struct scan_pool *pool)
+{
+	return memset(slab_get(pool->work), 0, sizeof(struct scan_work));
 }
 
 void scan_pool_stats(const struct scan_pool *pool, struct scan_pool_stats *ret_stats)
@@ -54,8 +73,8 @@ void scan_pool_stats(const struct scan_pool *pool, struct scan_pool_stats *ret_s
 
 struct parser *scan_pool_parser(struct scan_pool *pool)
 {
-	struct parser *p =
-		pool->n_parsers ? pool->parsers[--pool->n_parsers] : parser_new(pool->mem);
+	struct parser *p = pool->n_parsers ? pool->parsers[--pool->n_parsers]
+					   : parser_new(pool->slab, pool->mem);
 
 	if (p)
 		pool->attached++;

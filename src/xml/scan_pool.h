@@ -14,5 +14,8 @@ void scan_pool_give_parser(struct scan_pool *pool, struct parser *p);
 /* For one that has failed. */
 void scan_pool_drop_parser(struct scan_pool *pool, struct parser *p);
 
+/* Zeroed. */
+struct scan_work *scan_pool_work(struct scan_pool *pool);
+
 struct wire_builder *scan_pool_builder(struct scan_pool *pool, const struct wire_limits *limits);
 void scan_pool_give_builder(struct scan_pool *pool, struct wire_builder *b);

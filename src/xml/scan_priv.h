@@ -16,6 +16,29 @@
 /* At a stanza's end, a parser larger than this is replaced: it never forgets names. */
 #define SCAN_RENEW ((size_t)64 * 1024)
 
+/* What is needed while bytes come; an idle scanner has none. */
+struct scan_work {
+	struct feeder feeder;
+	struct buf kept;          /* what was given and lies behind a pause */
+	size_t in_parser;         /* of kept: the first bytes, which the parser has already */
+	struct buf prolog;        /* the document up to now, until its root is known */
+	struct jd_str default_ns; /* declared on the root; until the open event (heap) */
+	unsigned declared;        /* SCAN_NS_* on the root */
+
+	/* Offsets into the document as the present parser sees it. */
+	size_t fed;
+	size_t at; /* the end of the last event */
+	size_t stanza_start;
+	size_t frame_start, frame_end;
+};
+
+/* Declarations on the root. */
+enum {
+	SCAN_NS_CONTENT = 1, /* the usual default */
+	SCAN_NS_STREAM = 2,  /* the usual prefix of the root */
+	SCAN_NS_OTHER = 4,
+};
+
 struct scan {
 	struct scan_pool *pool;
 	const struct scan_events *events;
@@ -25,23 +48,14 @@ struct scan {
 
 	struct parser *parser;  /* while bytes come */
 	struct wire_builder *b; /* while a stanza is open */
-	struct feeder feeder;
-	struct buf kept;          /* what was given and lies behind a pause */
-	size_t in_parser;         /* of kept: the first bytes, which the parser has already */
-	struct buf prolog;        /* the document up to now, until its root is known */
-	struct jd_str head;       /* the root's start tag, for the next parser (heap) */
-	struct jd_str default_ns; /* declared on the root; until the open event (heap) */
-
-	/* Offsets into the document as the present parser sees it. */
-	size_t fed;
-	size_t at; /* the end of the last event */
-	size_t stanza_start;
-	size_t frame_start, frame_end;
+	struct scan_work *w;    /* NULL: nothing has come, or all of it has been dealt with */
+	struct jd_str
+		head; /* the root's start tag, for the next parser (heap); p NULL: the usual */
+	struct jd_str lang; /* heap */
 
 	unsigned depth; /* open elements, the root's included */
 	enum scan_error error;
 	uint8_t seen; /* bytes of the document checked for other encodings: 0, 1, 2 */
-	uint8_t lang_len;
 	bool framed;
 	bool root;    /* the root has been opened */
 	bool running; /* events may happen */
@@ -51,7 +65,6 @@ struct scan {
 	bool renew;     /* the stop is ours, for a new parser */
 	bool event;     /* the present feed brought one */
 	bool frame_done;
-	char lang[SCAN_LANG_MAX];
 };
 
 void scan_fail(struct scan *s, enum scan_error error);

@@ -462,7 +462,7 @@ static void test_memory_back(void **state)
 		assert_true(scan_park(all[i]));
 	scan_pool_stats(r.pool, &stats);
 	assert_int_equal(stats.parsers, COUNT / 2);
-	assert_true(stats.bytes <= (COUNT / 2 + 64) * each + warm);
+	assert_true(stats.bytes <= (COUNT / 2 + 16) * each + warm);
 	for (size_t i = 0; i < COUNT; i++) {
 		assert_int_equal(scan_feed(all[i], "<stream:a/>", 11), SCAN_OK);
 		scan_free(all[i]);
@@ -470,8 +470,8 @@ static void test_memory_back(void **state)
 	assert_int_equal(r.elements, COUNT * 2);
 	scan_pool_stats(r.pool, &stats);
 	assert_int_equal(stats.parsers, 0);
-	assert_int_equal(stats.pooled, 64);
-	assert_true(stats.bytes <= 64 * each + warm);
+	assert_int_equal(stats.pooled, 16);
+	assert_true(stats.bytes <= 16 * each + warm);
 	rec_fini(&r);
 }
 
