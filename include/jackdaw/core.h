@@ -99,6 +99,21 @@ JD_EXPORT void jd_session_set_presence(struct jd_session *session, struct jd_sta
 /* Tells session_caps: for the module that finds out what clients can do. */
 JD_EXPORT void jd_session_tell_caps(struct jd_session *session);
 
+/* XEP-0198 is on for the session; its connection is gone and it may be resumed: it is a session
+ * like others meanwhile, and what is sent to it waits. */
+JD_EXPORT bool jd_session_managed(const struct jd_session *session);
+JD_EXPORT bool jd_session_hibernates(const struct jd_session *session);
+/* The client says that nobody looks at it (XEP-0352); tells session_activity. */
+JD_EXPORT void jd_session_set_inactive(struct jd_session *session, bool inactive);
+JD_EXPORT bool jd_session_inactive(const struct jd_session *session);
+/*
+ * Calls fn once, from the loop, when less than 256 KiB are queued for the session, which may be
+ * so already; not while it hibernates. For what is produced as the connection takes it. When the
+ * session ends, fn is called as well, and finds that nothing can be sent to it.
+ */
+JD_EXPORT void jd_session_when_drained(struct jd_session *session, struct jd_owner *owner,
+				       void (*fn)(void *arg), void *arg);
+
 /*
  * Writes the stanza to the session as it is (addresses are not changed), after
  * session_out was asked; a handler there that takes it counts as written.  False
@@ -179,12 +194,32 @@ struct jd_stanza_event {
 	/* session_in: the sender; account_in: the session whose full JID is addressed, if it is
 	 * there; session_out: the receiver */
 	struct jd_session *session;
+	/* account_in: a message that had been accepted for a session which has ended without
+	 * having shown that it got it; now it is as if addressed to the bare address */
+	bool again;
 };
 
 struct jd_session_event {
 	struct jd_session *session;
 	struct jd_account *account;
 	struct jd_host *host;
+};
+
+/* An element of a session's stream that is no stanza, as it came. */
+struct jd_nonza_event {
+	struct jd_session *session;
+	struct jd_account *account;
+	struct jd_host *host;
+	struct jd_el el;
+};
+
+/* Numbers of rows in the log of the session's account (jackdaw/archive.h). */
+struct jd_taken_event {
+	struct jd_session *session;
+	struct jd_account *account;
+	struct jd_host *host;
+	const uint64_t *rows;
+	size_t n;
 };
 
 struct jd_account_event {

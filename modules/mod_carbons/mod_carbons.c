@@ -162,6 +162,7 @@ static void send_copies(struct jd_instance *mi, const struct jd_stanza_event *ev
 			jd_log_peer(JD_LOG_INFO, "no copy of a message: it would be too large");
 			return;
 		}
+		jd_stanza_set_row(copy, ev->st->row.owner, ev->st->row.id);
 		send_copy(s, copy);
 	}
 	jd_stanza_unref(copy);

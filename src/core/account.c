@@ -70,7 +70,8 @@ static void account_in_end(struct jd_call *call, enum jd_verdict verdict)
 static void account_handle(struct mailbox *m, struct jd_stanza *st)
 {
 	struct jd_account *a = container_of(m, struct jd_account, mailbox);
-	struct jd_stanza_event ev = {.st = st, .host = a->host, .account = a};
+	struct jd_stanza_event ev = {
+		.st = st, .host = a->host, .account = a, .again = stanza_of(st)->again};
 
 	account_pin(a);
 	if (a->state == ACCOUNT_READY) {

@@ -139,6 +139,8 @@ void client_receive(const struct io_msg *msg, void *arg)
 		client_closed(msg->link);
 		break;
 	case IO_DRAINED:
+		if (msg->link->user && client_of(msg->link)->session)
+			session_drained(client_of(msg->link)->session);
 		break;
 	case C2S_AUTH:
 		client_auth(client_of(msg->link), msg->p);

@@ -162,6 +162,8 @@ void call_verdict(struct jd_call *call, enum jd_verdict verdict);
 unsigned chain_after(const struct chain *c, const struct handler *at);
 void hook_notify_session(enum jd_hook hook, struct jd_session *session);
 bool hook_ask(struct jd_host *host, enum jd_hook hook, struct jd_stanza_event *ev);
+void hook_notify_taken(enum jd_hook hook, struct jd_taken_event *ev);
+bool hook_ask_nonza(enum jd_hook hook, struct jd_nonza_event *ev);
 void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev);
 /* Takes every handler of mi out of the chains; calls that wait for it are ended. */
 void hooks_remove(struct jd_instance *mi);
@@ -308,14 +310,16 @@ struct jd_session {
 	struct list receipts; /* not yet handled, oldest first */
 	uint32_t handled;     /* unbroken run of handled stanzas, counted (XEP-0198 h) */
 	unsigned refs;
-	bool bound, framed, secure, held, failing, bind2;
+	bool bound, framed, secure, held, failing, bind2, inactive;
 	int8_t priority;
 	struct jd_stanza *presence;
 	struct slots slots;
 	struct jd_owner owner;
 	struct defer fail; /* output.c: closing after an overfull outbox */
 	jd_usec since;
-	uint64_t id; /* never used again while the server runs; for ctl and logs */
+	struct ledger *ledger; /* ledger.c: rows that the client has not shown to have; or NULL */
+	struct drain *drains;  /* drain.c: who waits for room in its output */
+	uint64_t id;           /* never used again while the server runs; for ctl and logs */
 	const char *transport, *mechanism; /* static */
 	uint8_t peer_len, device_len;
 	char text[]; /* full JID, peer address, device */
@@ -363,6 +367,17 @@ void session_receive(struct jd_session *s, struct jd_wire *wire);
 void session_mailbox(struct jd_session *s); /* readies its mailbox */
 /* Writes without asking session_out. */
 bool session_write(struct jd_session *s, struct jd_stanza *st);
+
+/* Less than LINK_SOFT_BYTES may be queued for it now (drain.c). */
+void session_drained(struct jd_session *s);
+/* Its end: who waits is called. */
+void drains_end(struct jd_session *s);
+/* st has been written to s, which is not managed: it is asked soon whether it got it (ledger.c). */
+void ledger_note(struct jd_session *s, const struct jd_stanza *st);
+/* Its end: what it has not shown to have is told. */
+void ledger_end(struct jd_session *s);
+/* session_taken or session_untaken, if there are any rows. */
+void ledger_tell(enum jd_hook hook, struct jd_session *s, const uint64_t *rows, size_t n);
 
 /* An answer to a question of the stream layer, then the control piece that lets it go on. */
 void client_tell(struct client *c, struct jd_stanza *answer, bool framed, enum stream_control then);

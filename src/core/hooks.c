@@ -96,6 +96,34 @@ void hook_notify_session(enum jd_hook hook, struct jd_session *session)
 	}
 }
 
+void hook_notify_taken(enum jd_hook hook, struct jd_taken_event *ev)
+{
+	struct chain *c = &ev->host->chains[hook];
+
+	c->calls++;
+	for (unsigned i = 0; i < c->count; i++) {
+		void (*fn)(struct jd_instance *, struct jd_taken_event *) =
+			(void (*)(struct jd_instance *, struct jd_taken_event *))c->items[i].fn;
+
+		fn(c->items[i].mi, ev);
+	}
+}
+
+bool hook_ask_nonza(enum jd_hook hook, struct jd_nonza_event *ev)
+{
+	struct chain *c = &ev->host->chains[hook];
+
+	c->calls++;
+	for (unsigned i = 0; i < c->count; i++) {
+		bool (*fn)(struct jd_instance *, struct jd_nonza_event *) =
+			(bool (*)(struct jd_instance *, struct jd_nonza_event *))c->items[i].fn;
+
+		if (fn(c->items[i].mi, ev))
+			return true;
+	}
+	return false;
+}
+
 void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev)
 {
 	struct chain *c = &ev->host->chains[hook];

@@ -124,6 +124,18 @@ void session_mailbox(struct jd_session *s)
 	s->mailbox.share = share_ref(account_share(s->account));
 }
 
+/* It goes past what waits in the mailbox: it says something of the stream, not to anybody. */
+static void session_nonza(struct jd_session *s, struct jd_wire *wire)
+{
+	struct jd_nonza_event ev = {s, s->account, s->host, wire_root(wire)};
+
+	session_ref(s);
+	if (!hook_ask_nonza(JD_HOOK_session_nonza, &ev) && s->bound)
+		session_end(s, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+	session_unref(s);
+	wire_unref(wire);
+}
+
 void session_receive(struct jd_session *s, struct jd_wire *wire)
 {
 	struct jd_receipt *receipt;
@@ -131,8 +143,7 @@ void session_receive(struct jd_session *s, struct jd_wire *wire)
 
 	server.stanzas_in++;
 	if (wire->meta.flags & WIRE_NO_STANZA) {
-		wire_unref(wire);
-		session_end(s, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		session_nonza(s, wire);
 		return;
 	}
 	st = stanza_from_wire(server.stanzas, wire);
@@ -189,10 +200,12 @@ bool session_write(struct jd_session *s, struct jd_stanza *st)
 		p->body_ref = shared_ref(&out.body_wire->shared);
 	}
 	server.stanzas_out++;
-	if (link_send(s->client->link, p) == 0)
-		return true;
-	session_fail(s);
-	return false;
+	if (link_send(s->client->link, p) < 0) {
+		session_fail(s);
+		return false;
+	}
+	ledger_note(s, st);
+	return true;
 }
 
 bool jd_session_send(struct jd_session *s, struct jd_stanza *st)

@@ -31,11 +31,14 @@ void session_unbind(struct jd_session *s)
 	a->n_sessions--;
 	s->host->sessions--;
 	server.n_sessions--;
+	owner_cancel_all(&s->owner); /* no answer comes any more that would change the ledger */
+	ledger_end(s);
 	hook_notify_session(JD_HOOK_session_unbound, s);
 	session_detach(s);
 	mailbox_fini(&s->mailbox);
 	receipts_abandon(s);
 	owner_cancel_all(&s->owner);
+	drains_end(s);
 	slots_free_session(&s->slots, s->host);
 	jd_stanza_unref(s->presence);
 	s->presence = NULL;
@@ -273,6 +276,31 @@ void jd_session_set_presence(struct jd_session *s, struct jd_stanza *presence, i
 	s->presence = presence;
 	s->priority = (int8_t)priority;
 	hook_notify_session(JD_HOOK_session_presence, s);
+}
+
+bool jd_session_managed(const struct jd_session *s)
+{
+	(void)s;
+	return false;
+}
+
+bool jd_session_hibernates(const struct jd_session *s)
+{
+	(void)s;
+	return false;
+}
+
+void jd_session_set_inactive(struct jd_session *s, bool inactive)
+{
+	if (s->inactive == inactive)
+		return;
+	s->inactive = inactive;
+	hook_notify_session(JD_HOOK_session_activity, s);
+}
+
+bool jd_session_inactive(const struct jd_session *s)
+{
+	return s->inactive;
 }
 
 void jd_session_tell_caps(struct jd_session *s)

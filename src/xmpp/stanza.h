@@ -64,6 +64,7 @@ struct stanza_part {
 struct stanza {
 	struct jd_stanza pub; /* first */
 	uint32_t refs;
+	bool again; /* core's: jd_stanza_event.again; a copy does not have it */
 	struct jd_wire *wire;
 	struct stanza_part *tail; /* blocks whose roots' content was added, oldest first */
 	struct stanza_part

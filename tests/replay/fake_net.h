@@ -43,6 +43,8 @@ void fake_net_stop(void);
 struct fake_link *fake_connect(void);
 /* Everything in xml, first-level elements one after the other. */
 void fake_send(struct fake_link *f, struct jd_str xml);
+/* It takes what was sent to it. */
+void fake_read(struct fake_link *f);
 /* p belongs to the message. */
 void fake_post(struct fake_link *f, uint32_t kind, void *p);
 /* The client closes its stream; IO_CLOSED follows. */

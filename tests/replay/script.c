@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "db/test/play.h"
+#include "replay/logbook.h"
 #include "replay/match.h"
 #include "replay/torture.h"
 #include "util/buf.h"
@@ -295,6 +296,17 @@ static void is(struct run *r, struct actor *a, const char *p)
 		     f->ended ? stream_condition_name(f->why) : "");
 }
 
+static void has_got(struct run *r, struct actor *a, unsigned long n)
+{
+	struct output *o;
+	unsigned long got = 0;
+
+	for (; (o = fake_take(a->link)) != NULL; got++)
+		mem_free(o);
+	if (got != n)
+		fail(r, "it has got %lu", got);
+}
+
 static void bind_as(struct run *r, struct actor *a, const char *p)
 {
 	struct address to;
@@ -326,7 +338,8 @@ static bool passed_over(const struct actor *a, const char *p)
 static bool only_looks(const char *p)
 {
 	return says(&p, "nobody gets anything") || says(&p, "everybody ignores") ||
-	       says(&p, "errors") || says(&p, "sessions") || says(&p, "accounts");
+	       says(&p, "rows") || says(&p, "life:") || says(&p, "errors") ||
+	       says(&p, "sessions") || says(&p, "accounts");
 }
 
 static void do_actor(struct run *r, struct actor *a, const char *p)
@@ -366,10 +379,12 @@ static void do_actor(struct run *r, struct actor *a, const char *p)
 	} else if (says(&p, "stops reading")) {
 		a->link->deaf = true;
 	} else if (says(&p, "reads")) {
-		a->link->deaf = false;
-		atomic_store(&a->link->link.queued, 0);
+		fake_read(a->link);
 	} else if (says(&p, "binds")) {
 		bind_as(r, a, p);
+	} else if (says(&p, "has got") && number(&p, &n)) {
+		world_settle();
+		has_got(r, a, n);
 	} else if (says(&p, "has handled") && number(&p, &n)) {
 		world_settle();
 		if (!world_session(a->link) || world_session(a->link)->handled != n)
@@ -453,6 +468,19 @@ static void do_everybody(struct run *r, bool may_have)
 	}
 }
 
+/* What the logbook has noted since the last look. */
+static void do_told(struct run *r, const char *p, char *(*noted)(void))
+{
+	struct jd_str want = {p, strcspn(p, "\n")};
+	char *got;
+
+	world_settle();
+	got = noted();
+	if (!jd_str_is(want, got))
+		fail(r, "told: %s", got);
+	mem_free(got);
+}
+
 static void do_errors(struct run *r, const char *p)
 {
 	unsigned long n;
@@ -510,12 +538,16 @@ static void do_delete(struct run *r, const char *p)
 		fail(r, "not deleted: %d", result);
 }
 
+static const struct jd_module *const extras[] = {&logbook, NULL};
+
 static void run_world(struct run *r)
 {
 	if (r->started)
 		return;
 	r->settings.modules = r->modules;
 	r->settings.host_conf = r->conf.p;
+	r->settings.extras = extras;
+	logbook_clear();
 	r->started = true;
 	world_start(&r->settings);
 }
@@ -567,6 +599,12 @@ static void statement(struct run *r, const char *p)
 		do_route(r, p);
 	else if (says(&p, "deletes"))
 		do_delete(r, p);
+	else if (says(&p, "rows taken:"))
+		do_told(r, p, logbook_taken);
+	else if (says(&p, "rows untaken:"))
+		do_told(r, p, logbook_untaken);
+	else if (says(&p, "life:"))
+		do_told(r, p, logbook_life);
 	else if (says(&p, "errors"))
 		do_errors(r, p);
 	else if (says(&p, "sessions"))
