@@ -32,9 +32,10 @@ enum jd_arg_kind {
 	JD_ARG_END,
 	JD_ARG_TEXT,
 	JD_ARG_INT,
-	JD_ARG_BARE_JID, /* user@host, prepared; the host is one of ours */
+	JD_ARG_BARE_JID, /* user@host, prepared; the host is one of ours and has users */
+	JD_ARG_ROOM,     /* room@component, prepared; the component is one of ours */
 	JD_ARG_JID,      /* with or without resource */
-	JD_ARG_HOST,     /* one of ours */
+	JD_ARG_HOST,     /* one of ours, or a component */
 	JD_ARG_SECRET,   /* a password: asked for without echo, never logged or listed */
 	JD_ARG_FLAG,     /* --name: given or not */
 };

@@ -41,6 +41,8 @@ JD_EXPORT struct jd_jid jd_host_jid(const struct jd_host *host);
 /* Whether the bare address of jid may administer the host (host NULL: the whole server, which
  * includes every host). */
 JD_EXPORT bool jd_is_admin(const struct jd_host *host, struct jd_jid jid);
+/* A component is a host without users, such as conference.example.org. */
+JD_EXPORT bool jd_host_is_component(const struct jd_host *host);
 
 /* -- accounts --------------------------------------------------------------------------------- */
 
@@ -72,6 +74,42 @@ JD_EXPORT int jd_account_password(struct jd_owner *owner, struct jd_account *acc
 /* All its sessions end at once. */
 JD_EXPORT int jd_account_delete(struct jd_owner *owner, struct jd_account *account,
 				jd_account_fn fn, void *arg) JD_MUST_USE;
+
+/*
+ * The account object of a prepared name, in memory or made: fn runs in its place in the
+ * mailbox of it, when the database has said whether there is a row. account NULL: that
+ * is not known, or the server or the module ends.
+ */
+typedef void (*jd_account_post_fn)(void *arg, struct jd_account *account);
+JD_EXPORT void jd_account_post(struct jd_host *host, struct jd_str local, jd_account_post_fn fn,
+			       void *arg);
+/* Keeps it in memory, whoever else needs it; as often as it is released. .account_free() may
+ * release it. */
+JD_EXPORT void jd_account_hold(struct jd_account *account);
+JD_EXPORT void jd_account_release(struct jd_account *account);
+
+/* Tells the local account `to`, in its mailbox, of a stanza that it was not sent: as
+ * account_notice, with .st. Nothing if there is no such account, or if too much waits there. */
+JD_EXPORT void jd_notice(struct jd_jid to, struct jd_stanza *st);
+
+/* -- rooms ------------------------------------------------------------------------------------ */
+
+/*
+ * A name on a component has an account object like that of a user: a mailbox, data of modules,
+ * a number once it is made. What is addressed to it goes through room_in, whether or not
+ * it has a number (jd_account_owner()); IQs to its bare address go to handlers for JD_TO_ROOM.
+ * Nobody logs in as it.
+ */
+
+/* It gets a number and a row; a name that is made again gets a new number. fn is called once,
+ * later, unless the owner goes first. -JD_EEXIST: it has one; -JD_EAGAIN: another change is on
+ * its way. */
+JD_EXPORT int jd_room_make(struct jd_owner *owner, struct jd_account *room, jd_account_fn fn,
+			   void *arg) JD_MUST_USE;
+/* Its number is taken away, and what belongs to that is erased in steps behind fn (see
+ * jd_on_erase()); the object stays, and can be made again. -JD_ENOENT: it has none. */
+JD_EXPORT int jd_room_erase(struct jd_owner *owner, struct jd_account *room, jd_account_fn fn,
+			    void *arg) JD_MUST_USE;
 
 /* -- sessions --------------------------------------------------------------------------------- */
 
@@ -188,8 +226,8 @@ struct jd_stanza_event {
 	struct jd_stanza *st;
 	struct jd_call *call; /* filters only */
 	struct jd_host *host;
-	/* session_in, presence_out: the sender's; account_in: the addressee's; session_out: the
-	 * receiver's; host_in: NULL */
+	/* session_in, presence_out: the sender's; account_in, account_notice, room_in: the
+	 * addressee's; session_out: the receiver's; host_in: NULL */
 	struct jd_account *account;
 	/* session_in: the sender; account_in: the session whose full JID is addressed, if it is
 	 * there; session_out: the receiver */
@@ -236,6 +274,7 @@ struct jd_account_event {
 enum jd_target {
 	JD_TO_HOST = 1,    /* to='example.org' */
 	JD_TO_ACCOUNT = 2, /* to='user@example.org', or no 'to' */
+	JD_TO_ROOM = 4,    /* to='room@conference.example.org' */
 };
 
 /*
@@ -247,7 +286,7 @@ struct jd_iq {
 	struct jd_stanza *st;
 	struct jd_el query; /* the one child */
 	struct jd_host *host;
-	struct jd_account *account; /* JD_TO_ACCOUNT: the addressed account; else NULL */
+	struct jd_account *account; /* JD_TO_ACCOUNT, JD_TO_ROOM: the addressed one; else NULL */
 	struct jd_session *session; /* the asking session if it belongs to that account (or, for
 				       JD_TO_HOST, to this server); NULL otherwise.
 				       It may have ended by the time of a later answer */

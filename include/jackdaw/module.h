@@ -80,13 +80,18 @@ struct jd_option {
 
 /* -- the descriptor ------------------------------------------------------------------ */
 
-enum jd_scope { JD_PER_HOST, JD_GLOBAL };
+/* Where a module may run, or'ed; 0 is JD_PER_HOST. */
+enum jd_scope {
+	JD_PER_HOST = 1,      /* an instance for each host that lists it */
+	JD_GLOBAL = 2,        /* one for all of them, which is called for every one */
+	JD_PER_COMPONENT = 4, /* an instance for each component that lists it */
+};
 
 struct jd_module {
 	uint32_t abi; /* JD_ABI; always the first member */
 	const char *name;
 	const char *summary; /* one sentence */
-	enum jd_scope scope;
+	unsigned scope;
 	const char *needs;   /* names of modules that must be loaded before, separated by spaces */
 	const char *after;   /* modules that start earlier if they are loaded at all */
 	size_t data_size;    /* jd_data(); zeroed, then options */

@@ -84,6 +84,7 @@ static struct jd_form_field field_of(const struct jd_arg *arg)
 
 	switch (arg->kind) {
 	case JD_ARG_BARE_JID:
+	case JD_ARG_ROOM:
 		f.flags |= JD_FIELD_BARE;
 		f.type = JD_FIELD_JID;
 		break;

@@ -169,8 +169,10 @@ static int start(struct jd_instance *mi)
 	unsigned both = JD_TO_HOST | JD_TO_ACCOUNT;
 	int r;
 
-	jd_identity(mi, JD_TO_HOST, "server", "im", d->name);
-	jd_identity(mi, JD_TO_ACCOUNT, "account", "registered", NULL);
+	if (!jd_host_is_component(jd_instance_host(mi))) { /* what that is, others say */
+		jd_identity(mi, JD_TO_HOST, "server", "im", d->name);
+		jd_identity(mi, JD_TO_ACCOUNT, "account", "registered", NULL);
+	}
 	jd_feature(mi, both, NS_INFO);
 	jd_feature(mi, both, NS_ITEMS);
 	r = jd_on_iq(mi, JD_TYPE_GET, both, NS_INFO, "query", on_info);
@@ -179,5 +181,5 @@ static int start(struct jd_instance *mi)
 	return jd_on_iq(mi, JD_TYPE_GET, both, NS_ITEMS, "query", on_items);
 }
 
-JD_MODULE(disco, .summary = "Service discovery (XEP-0030)", .after = "roster",
-	  .data_size = sizeof(struct disco), .options = options, .start = start);
+JD_MODULE(disco, .summary = "Service discovery (XEP-0030)", .scope = JD_PER_HOST | JD_PER_COMPONENT,
+	  .after = "roster", .data_size = sizeof(struct disco), .options = options, .start = start);

@@ -23,4 +23,5 @@ static int start(struct jd_instance *mi)
 	return jd_on_iq(mi, JD_TYPE_GET, JD_TO_HOST | JD_TO_ACCOUNT, NS_PING, "ping", on_ping);
 }
 
-JD_MODULE(ping, .summary = "Answers pings (XEP-0199)", .start = start);
+JD_MODULE(ping, .summary = "Answers pings (XEP-0199)", .scope = JD_PER_HOST | JD_PER_COMPONENT,
+	  .start = start);

@@ -44,4 +44,5 @@ static int start(struct jd_instance *mi)
 	return jd_on_iq(mi, JD_TYPE_GET, JD_TO_HOST, NS_TIME, "time", on_time);
 }
 
-JD_MODULE(time, .summary = "Tells the server's time (XEP-0202)", .start = start);
+JD_MODULE(time, .summary = "Tells the server's time (XEP-0202)",
+	  .scope = JD_PER_HOST | JD_PER_COMPONENT, .start = start);

@@ -46,4 +46,5 @@ static int start(struct jd_instance *mi)
 }
 
 JD_MODULE(version, .summary = "Tells the server's name and version (XEP-0092)",
-	  .data_size = sizeof(struct version), .options = options, .start = start);
+	  .scope = JD_PER_HOST | JD_PER_COMPONENT, .data_size = sizeof(struct version),
+	  .options = options, .start = start);

@@ -19,7 +19,7 @@ static struct list gone = LIST_INIT(gone);
 static struct jd_stmt find_account = {
 	.name = "core.find_account",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT owner FROM account WHERE host = $1 AND name = $2",
+	.sql = "SELECT owner FROM account WHERE host = $1 AND name = $2 AND kind = $3",
 };
 
 /* -- what comes in ----------------------------------------------------------------------- */
@@ -74,7 +74,9 @@ static void account_handle(struct mailbox *m, struct jd_stanza *st)
 		.st = st, .host = a->host, .account = a, .again = stanza_of(st)->again};
 
 	account_pin(a);
-	if (a->state == ACCOUNT_READY) {
+	if (a->host->component) {
+		room_handle(a, st);
+	} else if (a->state == ACCOUNT_READY) {
 		if (st->to.resource_len)
 			ev.session = jd_session_find(a, jd_jid_resource(st->to));
 		call_run(m, JD_HOOK_account_in, &ev, account_in_end);
@@ -110,7 +112,8 @@ static void on_found(void *arg, enum jd_db_status status, const struct jd_rows *
 static void account_load(struct jd_account *a)
 {
 	struct jd_params params =
-		JD_PARAMS(jd_text(jd_jid_domain(a->jid)), jd_text(jd_jid_local(a->jid)));
+		JD_PARAMS(jd_text(jd_jid_domain(a->jid)), jd_text(jd_jid_local(a->jid)),
+			  jd_int(a->host->component ? ACCOUNT_ROOM : ACCOUNT_USER));
 
 	a->state = ACCOUNT_LOADING;
 	a->charged = share_enter(a->mailbox.share);
@@ -191,7 +194,6 @@ static void account_remove(struct jd_account *a)
 
 static void account_free(struct jd_account *a)
 {
-	loop_timer_cancel(server.loop, &a->idle);
 	account_remove(a);
 	list_remove(&a->gone);
 	owner_cancel_all(&a->owner);
@@ -199,6 +201,7 @@ static void account_free(struct jd_account *a)
 	mailbox_fini(&a->mailbox);
 	share_unref(a->share);
 	slots_free_account(&a->slots, a->host);
+	loop_timer_cancel(server.loop, &a->idle); /* who let go of it just now may have armed it */
 	mem_free(a);
 }
 

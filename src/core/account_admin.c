@@ -304,7 +304,8 @@ static int set_password(struct change *c, struct jd_str password, bool create, b
 	size_t len;
 	int r;
 
-	if (jid_prep_password(password, prepared, &len) < 0) {
+	/* Names of rooms are not accounts that somebody may log in to. */
+	if (c->host->component || jid_prep_password(password, prepared, &len) < 0) {
 		change_free(c);
 		return -JD_EINVAL;
 	}
@@ -368,6 +369,14 @@ static void on_left(void *arg, enum jd_db_status status, const struct jd_rows *r
 	erase_account(c->host, jid, c->number, on_erased, c);
 }
 
+void account_add_leave(struct jd_unit *unit, uint64_t owner)
+{
+	struct jd_param number = jd_int((int64_t)owner);
+
+	jd_unit_add(unit, &leave, JD_PARAMS(number, jd_int((int64_t)clock_real())));
+	jd_unit_add(unit, &take_name, (struct jd_params){&number, 1});
+}
+
 /* Sessions end first, so that nothing is written for the account behind its end. The name
  * and the keys go in one unit; the rest in steps (erase.c), also when the server ends first. */
 static void leave_name(struct change *c)
@@ -387,8 +396,7 @@ static void leave_name(struct change *c)
 	tokens_drop_owner(unit, c->number);
 	jd_unit_add(unit, &bury,
 		    JD_PARAMS(jd_text(domain), jd_text(name), jd_int((int64_t)c->number), now));
-	jd_unit_add(unit, &leave, JD_PARAMS(jd_int((int64_t)c->number), now));
-	jd_unit_add(unit, &take_name, number);
+	account_add_leave(unit, c->number);
 	if (jd_unit_submit(unit, &c->owner, on_left, c) < 0)
 		change_end(c, -JD_EDB);
 	account_unpin(a);
@@ -411,7 +419,7 @@ static void on_owner(void *arg, enum jd_db_status status, const struct jd_rows *
 int account_delete(struct jd_host *host, struct jd_jid jid, account_done_fn done, void *arg)
 {
 	struct change *c = change_new(host, jid, done, arg);
-	int r = find_number(c, on_owner);
+	int r = host->component ? -JD_EINVAL : find_number(c, on_owner);
 
 	if (r < 0)
 		change_free(c);

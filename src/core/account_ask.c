@@ -49,6 +49,20 @@ static int begun(struct jd_owner *owner, struct account_ask *a, int err)
 	return err;
 }
 
+int jd_room_make(struct jd_owner *owner, struct jd_account *room, jd_account_fn fn, void *arg)
+{
+	struct account_ask *a = ask_new(fn, arg);
+
+	return begun(owner, a, room_make(room, on_done, a));
+}
+
+int jd_room_erase(struct jd_owner *owner, struct jd_account *room, jd_account_fn fn, void *arg)
+{
+	struct account_ask *a = ask_new(fn, arg);
+
+	return begun(owner, a, room_erase(room, on_done, a));
+}
+
 int jd_account_make(struct jd_owner *owner, struct jd_host *host, struct jd_jid jid,
 		    struct jd_str password, jd_account_fn fn, void *arg)
 {

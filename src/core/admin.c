@@ -22,5 +22,8 @@ bool jd_is_admin(const struct jd_host *host, struct jd_jid jid)
 		return false;
 	if (server.conf && is_listed(server.conf->admins, jid))
 		return true;
+	if (host && host->conf && is_listed(host->conf->admins, jid))
+		return true;
+	host = host && host->component ? host_above(host) : NULL;
 	return host && host->conf && is_listed(host->conf->admins, jid);
 }

@@ -160,14 +160,20 @@ static int no_host(struct parse *p, struct jd_str name)
 
 static int set_jid(struct parse *p, const struct jd_arg *a, struct arg_value *v)
 {
-	bool bare = a->kind == JD_ARG_BARE_JID;
+	bool room = a->kind == JD_ARG_ROOM, bare = room || a->kind == JD_ARG_BARE_JID;
+	const char *form = room ? "room@component" : "user@host";
+	const struct jd_host *host;
 
 	if (jd_jid_parse(&p->c->arena, v->text, &v->jid) < 0)
 		return wrong(p, "'%.*s' is not an address", JD_FMT(v->text));
 	if (bare && (!v->jid.local_len || v->jid.resource_len))
-		return wrong(p, "'%.*s' is not an address of the form user@host", JD_FMT(v->text));
-	if (bare && !host_find(jd_jid_domain(v->jid)))
+		return wrong(p, "'%.*s' is not an address of the form %s", JD_FMT(v->text), form);
+	host = bare ? host_find(jd_jid_domain(v->jid)) : NULL;
+	if (bare && !host)
 		return no_host(p, jd_jid_domain(v->jid));
+	if (bare && host->component != room)
+		return wrong(p, "%s is a %s: it has no %s", host->name, room ? "host" : "component",
+			     room ? "rooms" : "users");
 	v->text = jd_jid_str(v->jid);
 	return 0;
 }
@@ -212,6 +218,7 @@ static int set_value(struct parse *p, const struct jd_arg *a, struct jd_str word
 		return wrong(p, "%s is not UTF-8 text", a->name);
 	switch (a->kind) {
 	case JD_ARG_BARE_JID:
+	case JD_ARG_ROOM:
 	case JD_ARG_JID:
 		return set_jid(p, a, v);
 	case JD_ARG_HOST:

@@ -63,7 +63,17 @@ const struct jd_command_def *jd_command_find(struct jd_host *host, struct jd_str
 
 static bool names_host(const struct jd_arg *arg)
 {
-	return arg->kind == JD_ARG_HOST || arg->kind == JD_ARG_JID || arg->kind == JD_ARG_BARE_JID;
+	return arg->kind == JD_ARG_HOST || arg->kind == JD_ARG_JID ||
+	       arg->kind == JD_ARG_BARE_JID || arg->kind == JD_ARG_ROOM;
+}
+
+/* A host's administrators are those of its components, too. */
+static bool within(struct jd_str domain, const struct jd_host *host)
+{
+	const struct jd_host *named = host_find(domain);
+
+	return jd_str_eq(domain, jd_host_name(host)) ||
+	       (named && named->component && host_above(named) == host);
 }
 
 static bool for_hosts(const struct jd_command_def *def)
@@ -90,7 +100,8 @@ static void confine(const struct jd_command_def *def, const struct jd_host *host
 	for (unsigned i = 0; i < command_n_args(def); i++) {
 		const struct jd_arg *a = &def->args[i];
 
-		if (names_host(a) && a->kind != JD_ARG_BARE_JID && a->optional && !values[i].p)
+		if (names_host(a) && a->kind != JD_ARG_BARE_JID && a->kind != JD_ARG_ROOM &&
+		    a->optional && !values[i].p)
 			values[i] = jd_host_name(host);
 	}
 }
@@ -106,7 +117,7 @@ static const char *beyond(struct jd_command *c, const struct jd_host *host)
 		if (!names_host(&def->args[i]) || !c->args[i].given)
 			continue;
 		named = true;
-		if (!jd_str_eq(jd_jid_domain(c->args[i].jid), jd_host_name(host)))
+		if (!within(jd_jid_domain(c->args[i].jid), host))
 			return elsewhere;
 		/* What may be left out says where to look, and changes nothing. */
 		if (!def->args[i].optional && jd_is_admin(NULL, c->args[i].jid))

@@ -20,6 +20,8 @@ static void status_hosts(struct jd_command *c)
 	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next) {
 		struct jd_host *host = container_of(n, struct jd_host, node);
 
+		if (host->component)
+			continue;
 		jd_out_record(c);
 		jd_out_str(c, "name", jd_cstr(host->name));
 		jd_out_int(c, "sessions", (int64_t)host->sessions);
@@ -165,6 +167,11 @@ static void cmd_kick(struct jd_command *c)
 	if (!address.local_len) {
 		jd_command_fail(c, "'%.*s' is a whole host; give user@host or user@host/resource.",
 				JD_FMT(jd_jid_str(address)));
+		return;
+	}
+	if (host_find(jd_jid_domain(address))->component) {
+		jd_command_fail(c, "%.*s is a component: it has no users.",
+				JD_FMT(jd_jid_domain(address)));
 		return;
 	}
 	ended = sessions_end(address, STREAM_POLICY_VIOLATION,

@@ -188,6 +188,7 @@ static void cmd_hosts(struct jd_command *c)
 
 		jd_out_record(c);
 		jd_out_str(c, "name", jd_cstr(host->name));
+		jd_out_bool(c, "component", host->component);
 		jd_out_int(c, "sessions", (int64_t)host->sessions);
 		jd_out_int(c, "accounts_in_memory", (int64_t)host->accounts.count);
 		jd_out_int(c, "modules", (int64_t)list_count(&host->instances));

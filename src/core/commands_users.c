@@ -93,14 +93,14 @@ static struct jd_stmt list_users = {
 	.name = "core.list_users",
 	.lane = JD_LANE_READ,
 	.sql = "SELECT host, name, created_at FROM account WHERE (host, name) > ($1, $2)"
-	       " AND name NOT LIKE '@%' ORDER BY host, name LIMIT 500",
+	       " AND kind = 0 AND name NOT LIKE '@%' ORDER BY host, name LIMIT 500",
 };
 
 static struct jd_stmt list_users_of = {
 	.name = "core.list_users_of",
 	.lane = JD_LANE_READ,
 	.sql = "SELECT host, name, created_at FROM account WHERE host = $1 AND name > $2"
-	       " AND name NOT LIKE '@%' ORDER BY name LIMIT 500",
+	       " AND kind = 0 AND name NOT LIKE '@%' ORDER BY name LIMIT 500",
 };
 
 struct users {
@@ -165,11 +165,24 @@ static void ask_page(struct jd_command *c)
 		jd_command_fail(c, "The server is busy; try again.");
 }
 
+/* True: the command has failed. */
+static bool no_users(struct jd_command *c)
+{
+	const struct jd_host *host = jd_arg_given(c, 0) ? host_find(jd_arg_text(c, 0)) : NULL;
+
+	if (!host || !host->component)
+		return false;
+	jd_command_fail(c, "%s is a component: it has no users.", host->name);
+	return true;
+}
+
 static void cmd_users(struct jd_command *c)
 {
 	struct users *u = jd_command_data(c, sizeof(*u));
 	struct jd_jid after = jd_arg_jid(c, 1);
 
+	if (no_users(c))
+		return;
 	u->host = jd_arg_given(c, 0) ? jd_arg_text(c, 0) : JD_STR("");
 	u->name = JD_STR("");
 	if (jd_jid_ok(after)) {
@@ -186,13 +199,13 @@ static void cmd_users(struct jd_command *c)
 static struct jd_stmt count_users = {
 	.name = "core.count_users",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT COUNT(*) FROM account WHERE name NOT LIKE '@%'",
+	.sql = "SELECT COUNT(*) FROM account WHERE kind = 0 AND name NOT LIKE '@%'",
 };
 
 static struct jd_stmt count_users_of = {
 	.name = "core.count_users_of",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT COUNT(*) FROM account WHERE host = $1 AND name NOT LIKE '@%'",
+	.sql = "SELECT COUNT(*) FROM account WHERE host = $1 AND kind = 0 AND name NOT LIKE '@%'",
 };
 
 static void on_counted(void *arg, enum jd_db_status status, const struct jd_rows *rows)
@@ -225,6 +238,8 @@ static void cmd_count(struct jd_command *c)
 	bool one = jd_arg_given(c, 0);
 	int err;
 
+	if (no_users(c))
+		return;
 	if (one)
 		err = jd_db_query(jd_command_pending(c), &count_users_of,
 				  JD_PARAMS(jd_text(jd_arg_text(c, 0))), on_counted, c);

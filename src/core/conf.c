@@ -11,7 +11,6 @@
 #include "core/conf_judge.h"
 #include "core/conf_value.h"
 #include "core/near.h"
-#include "util/idn.h"
 #include "util/utf8.h"
 
 #define MAX_MISTAKES 200
@@ -184,7 +183,7 @@ void judge_defaults(struct judge *j, const struct jd_option *options, const char
 /* -- sections ------------------------------------------------------------------------------------
  */
 
-static size_t count_sections(const struct conf_node *top, const char *name)
+size_t count_sections(const struct conf_node *top, const char *name)
 {
 	size_t count = 0;
 
@@ -207,62 +206,6 @@ static void judge_plain(struct judge *j, const struct conf_node *top)
 			if (n->section && s->name[0] && strcmp(n->name, s->name) == 0)
 				judge_options(j, n, s->options, s->name, j->conf);
 	}
-}
-
-/* The module that is listed for whoever asked, unless it is anyway. */
-static void list_more(struct judge *j, struct conf_host *h)
-{
-	const char **more;
-	size_t n = 0;
-
-	if (!j->with_host || strcmp(j->with_host, h->name) != 0)
-		return;
-	for (; h->modules[n]; n++)
-		if (strcmp(h->modules[n], j->with_module) == 0)
-			return;
-	more = jd_arena_alloc(j->arena, (n + 2) * sizeof(*more));
-	memcpy(more, h->modules, n * sizeof(*more));
-	more[n] = jd_arena_str(j->arena, jd_cstr(j->with_module)).p;
-	h->modules = more;
-}
-
-static void judge_host(struct judge *j, struct conf_node *n)
-{
-	struct judged_host *jh = &j->hosts[j->n_hosts];
-	struct conf_host *h = &j->conf->hosts[j->n_hosts];
-	const struct jd_option *options = conf_section_find("host")->options;
-	char name[1023];
-	size_t len;
-
-	j->n_hosts++;
-	*jh = (struct judged_host){n, h, NULL};
-	h->name = n->title;
-	judge_defaults(j, options, "host", h);
-	judge_options(j, n, options, "host", h);
-	if (idn_domain(jd_cstr(n->title), name, &len) < 0) {
-		mistake(j, n->line, "'%s' is not a domain name", n->title);
-		return;
-	}
-	h->name = jd_arena_str(j->arena, (struct jd_str){name, len}).p;
-	list_more(j, h);
-	for (size_t i = 0; i + 1 < j->n_hosts; i++)
-		if (strcmp(j->hosts[i].host->name, h->name) == 0)
-			mistake(j, n->line, "host '%s' is there twice; the first one is in line %d",
-				h->name, j->hosts[i].node->line);
-}
-
-static void judge_hosts(struct judge *j, struct conf_node *top)
-{
-	size_t n_hosts = count_sections(top, "host");
-
-	if (n_hosts == 0)
-		mistake(j, 0, "there is no host: write host \"example.org\" { } for each domain");
-	j->conf->hosts = jd_arena_alloc(j->arena, (n_hosts + 1) * sizeof(j->conf->hosts[0]));
-	j->conf->n_hosts = n_hosts;
-	j->hosts = jd_arena_alloc(&j->scratch, (n_hosts + 1) * sizeof(j->hosts[0]));
-	for (struct conf_node *n = top->kids; n; n = n->next)
-		if (n->section && strcmp(n->name, "host") == 0)
-			judge_host(j, n);
 }
 
 static void judge_listens(struct judge *j, struct conf_node *top)
@@ -310,7 +253,7 @@ static size_t known_names(struct conf_name *out, size_t max)
 
 static void judge_file(struct judge *j)
 {
-	struct conf_name names[128] = {{0}};
+	struct conf_name names[160] = {{0}};
 	size_t n = known_names(names, JD_ARRAY_SIZE(names));
 	struct conf_node *top = conf_read(j->file, names, n, &j->scratch, read_mistake, j);
 
@@ -320,6 +263,7 @@ static void judge_file(struct judge *j)
 	judge_hosts(j, top);
 	judge_listens(j, top);
 	judge_all(j, top);
+	judge_rooms(j);
 	judge_modules(j, top);
 }
 

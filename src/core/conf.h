@@ -32,6 +32,8 @@ struct conf_host {
 	const char *certificate, *key; /* absolute paths; NULL: no TLS for it */
 	const char *client_ca;         /* absolute path; NULL: clients need no certificates */
 	bool anonymous;                /* anybody may log in as nobody */
+	bool component;                /* it has no users; behind those that have some */
+	const char *rooms;             /* what its component for rooms is called; "": none */
 	const char **modules;          /* ends with NULL; as in the file */
 	const char **admins;           /* ends with NULL; prepared bare addresses */
 	/* Instance data for each of modules: allocated by module->data_size, options filled in.

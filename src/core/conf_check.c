@@ -342,7 +342,7 @@ void judge_all(struct judge *j, const struct conf_node *top)
 	check_hashes(j, top);
 	check_database(j, top);
 	check_admins(j, node_line(top, "admins"), j->conf->admins);
-	for (size_t i = 0; i < j->n_hosts; i++) {
+	for (size_t i = 0; i < j->n_hosts; i++) { /* none is made yet */
 		check_certificates(j, &j->hosts[i]);
 		check_admins(j, node_line(j->hosts[i].node, "admins"), j->hosts[i].host->admins);
 	}

@@ -20,9 +20,10 @@ struct judge {
 	size_t n_mistakes, cap_mistakes;
 	struct jd_arena scratch; /* what is gone when the conf is there: the tree, mistakes */
 	struct judged_host {
-		struct conf_node *node;
+		struct conf_node *node; /* a host's, if it was made for the host's rooms */
 		struct conf_host *host;
 		const struct jd_module **modules; /* of host->modules; NULL: could not be opened */
+		bool made;                        /* has no section of its own */
 	} * hosts;
 	size_t n_hosts;
 	struct conf_node **listens;
@@ -40,6 +41,13 @@ void judge_defaults(struct judge *j, const struct jd_option *options, const char
 /* The kid with this name, not a section; NULL. */
 const struct conf_node *node_option(const struct conf_node *section, const char *name);
 int node_line(const struct conf_node *section, const char *option);
+
+size_t count_sections(const struct conf_node *top, const char *name);
+
+/* conf_hosts.c: hosts, then components; and later, when modules can be opened, the components
+ * that are made for the hosts' rooms. */
+void judge_hosts(struct judge *j, struct conf_node *top);
+void judge_rooms(struct judge *j);
 
 /* conf_modules.c */
 void judge_modules(struct judge *j, const struct conf_node *top);

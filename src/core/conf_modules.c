@@ -53,6 +53,22 @@ static bool opened_before(const struct judge *j, const struct judged_host *jh, c
 	return false;
 }
 
+static const char *kind_of(const struct judged_host *jh)
+{
+	return jh->host->component ? "component" : "host";
+}
+
+static void check_scope(struct judge *j, const struct judged_host *jh, const struct jd_module *m)
+{
+	bool component = jh->host->component;
+	unsigned scope = m->scope ? m->scope : JD_PER_HOST;
+
+	if (scope & (JD_GLOBAL | (component ? JD_PER_COMPONENT : JD_PER_HOST)))
+		return;
+	mistake(j, node_line(jh->node, "modules"), "module '%s' runs on %s, and '%s' is a %s",
+		m->name, component ? "hosts" : "components", jh->host->name, kind_of(jh));
+}
+
 static void host_modules(struct judge *j, struct judged_host *jh)
 {
 	const char **names = jh->host->modules;
@@ -72,6 +88,8 @@ static void host_modules(struct judge *j, struct judged_host *jh)
 				mistake(j, line, "module '%s' is listed twice", names[i]);
 		if (!opened_before(j, jh, names[i], &jh->modules[i]))
 			jh->modules[i] = open_module(j, names[i], line);
+		if (jh->modules[i])
+			check_scope(j, jh, jh->modules[i]);
 	}
 }
 
@@ -86,7 +104,8 @@ static void host_order(struct judge *j, const struct judged_host *jh)
 		if (!jh->modules[i])
 			return; /* has been said */
 	if (module_order(jh->modules, n, order, err, sizeof(err)) < 0)
-		mistake(j, node_line(jh->node, "modules"), "host '%s': %s", jh->host->name, err);
+		mistake(j, node_line(jh->node, "modules"), "%s '%s': %s", kind_of(jh),
+			jh->host->name, err);
 }
 
 static bool host_lists(const struct judged_host *jh, const char *name)
@@ -105,6 +124,16 @@ static void section_options(struct judge *j, const struct conf_node *section,
 			judge_options(j, n, m->options, m->name, data);
 }
 
+/* The one in whose section a component is that was made for it. */
+static const struct judged_host *host_of_rooms(const struct judge *j, const struct judged_host *jh)
+{
+	const struct judged_host *h = j->hosts;
+
+	while (h->node != jh->node)
+		h++;
+	return h;
+}
+
 static void module_data(struct judge *j, const struct conf_node *top, struct judged_host *jh,
 			size_t i, bool first)
 {
@@ -119,13 +148,16 @@ static void module_data(struct judge *j, const struct conf_node *top, struct jud
 	/* What is wrong at the top level is wrong for every host: say it once. */
 	if (!first)
 		j->n_mistakes = before;
+	/* What stands in a host is for its rooms, too. */
 	section_options(j, jh->node, m, data);
+	if (jh->made && host_lists(host_of_rooms(j, jh), m->name))
+		j->n_mistakes = before;
 	if (j->n_mistakes != before || !m->check)
 		return;
 	wrong = m->check(data);
 	if (wrong)
-		mistake(j, jh->node->line, "module '%s' of host '%s': %s", m->name, jh->host->name,
-			wrong);
+		mistake(j, jh->node->line, "module '%s' of %s '%s': %s", m->name, kind_of(jh),
+			jh->host->name, wrong);
 }
 
 static bool first_host_with(const struct judge *j, const struct judged_host *jh, const char *name)
@@ -136,24 +168,35 @@ static bool first_host_with(const struct judge *j, const struct judged_host *jh,
 	return true;
 }
 
-static void unknown_section(struct judge *j, const struct conf_node *n, const char *const *modules,
-			    bool top)
+/* in NULL: at the top level. */
+static void unknown_section(struct judge *j, const struct conf_node *n,
+			    const struct judged_host *in)
 {
+	const struct judged_host *jh = in ? in : j->n_hosts ? &j->hosts[0] : NULL;
 	const char *names[MAX_MODULES + 32];
 	size_t k = 0;
 
-	for (; modules && modules[k] && k < MAX_MODULES; k++)
-		names[k] = modules[k];
-	for (size_t i = 0; top && i < conf_n_sections; i++)
+	for (; jh && jh->host->modules[k] && k < MAX_MODULES; k++)
+		names[k] = jh->host->modules[k];
+	for (size_t i = 0; !in && i < conf_n_sections; i++)
 		if (conf_sections[i].name[0])
 			names[k++] = conf_sections[i].name;
 	names[k] = NULL;
-	if (top)
+	if (!in)
 		mistake(j, n->line, "unknown section '%s': no host lists such a module%s", n->name,
 			near_name(j, n->name, names));
 	else
-		mistake(j, n->line, "unknown section '%s' in host: it lists no such module%s",
-			n->name, near_name(j, n->name, names));
+		mistake(j, n->line, "unknown section '%s' in %s: it lists no such module%s",
+			n->name, kind_of(in), near_name(j, n->name, names));
+}
+
+static bool section_known(const struct judge *j, const struct judged_host *jh,
+			  const struct conf_node *n)
+{
+	for (size_t i = 0; i < j->n_hosts; i++)
+		if (j->hosts[i].node == jh->node && host_lists(&j->hosts[i], n->name))
+			return true;
+	return false;
 }
 
 static void judge_sections(struct judge *j, const struct conf_node *top)
@@ -164,12 +207,12 @@ static void judge_sections(struct judge *j, const struct conf_node *top)
 		for (size_t i = 0; i < j->n_hosts && !known; i++)
 			known = host_lists(&j->hosts[i], n->name);
 		if (!known)
-			unknown_section(j, n, j->n_hosts ? j->hosts[0].host->modules : NULL, true);
+			unknown_section(j, n, NULL);
 	}
 	for (size_t i = 0; i < j->n_hosts; i++)
 		for (const struct conf_node *n = j->hosts[i].node->kids; n; n = n->next)
-			if (n->section && !host_lists(&j->hosts[i], n->name))
-				unknown_section(j, n, j->hosts[i].host->modules, false);
+			if (n->section && !j->hosts[i].made && !section_known(j, &j->hosts[i], n))
+				unknown_section(j, n, &j->hosts[i]);
 }
 
 void judge_modules(struct judge *j, const struct conf_node *top)

@@ -76,6 +76,15 @@ static const struct jd_option host_options[] = {
 		    "What the host offers."),
 	JD_OPT_LIST("admins", struct conf_host, admins, NULL,
 		    "Addresses (user@host) that may administer this host."),
+	JD_OPT_TEXT("rooms", struct conf_host, rooms, "conference",
+		    "The first part of the name of its component for rooms; \"\": it has none."),
+	JD_OPT_END,
+};
+
+static const struct jd_option component_options[] = {
+	JD_OPT_LIST("modules", struct conf_host, modules, "", "What the component offers."),
+	JD_OPT_LIST("admins", struct conf_host, admins, NULL,
+		    "Addresses (user@host) that may administer it, besides those of its host."),
 	JD_OPT_END,
 };
 
@@ -176,6 +185,7 @@ const struct conf_section conf_sections[] = {
 	{"", false, "At the top of the file.", top_options},
 	{"log", false, "What is written to standard error.", log_options},
 	{"host", true, "A domain that is served; its name is the title.", host_options},
+	{"component", true, "A domain without users; its name is the title.", component_options},
 	{"listen", true, "A listening socket; its name is the title.", listen_options},
 	{"database", false, "Where accounts and everything else are kept.", database_options},
 	{"control", false, "The socket of jackdawctl.", control_options},
@@ -192,7 +202,7 @@ const struct conf_section *conf_section_find(const char *name)
 	return NULL;
 }
 
-#define MAX_DOCS 64
+#define MAX_DOCS 96
 
 const struct conf_doc *conf_docs(size_t *ret_n)
 {

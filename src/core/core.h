@@ -164,6 +164,7 @@ void hook_notify_session(enum jd_hook hook, struct jd_session *session);
 bool hook_ask(struct jd_host *host, enum jd_hook hook, struct jd_stanza_event *ev);
 void hook_notify_taken(enum jd_hook hook, struct jd_taken_event *ev);
 bool hook_ask_nonza(enum jd_hook hook, struct jd_nonza_event *ev);
+void hook_notify_stanza(enum jd_hook hook, struct jd_stanza_event *ev);
 void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev);
 /* Takes every handler of mi out of the chains; calls that wait for it are ended. */
 void hooks_remove(struct jd_instance *mi);
@@ -194,6 +195,7 @@ struct jd_host {
 	struct jd_jid jid; /* domain only */
 	char *name;
 	const struct conf_host *conf;
+	bool component;
 	struct hash accounts; /* struct jd_account by local part */
 	struct chain chains[JD_HOOK_COUNT];
 	struct hash iqs;        /* iq.c */
@@ -210,6 +212,9 @@ struct jd_host {
 };
 
 struct jd_host *host_find(struct jd_str domain); /* prepared; NULL: not ours */
+/* The host with users that a component belongs to: the one with the longest name that its own
+ * ends with; NULL: none. */
+struct jd_host *host_above(const struct jd_host *component);
 
 struct jd_instance {
 	struct list node; /* in host->instances (JD_GLOBAL: in server.globals) */
@@ -238,6 +243,9 @@ enum account_state {
 	ACCOUNT_DELETED
 };
 
+/* What a row of `account` stands for. */
+enum account_kind { ACCOUNT_USER, ACCOUNT_ROOM };
+
 struct jd_account {
 	struct hash_node node;
 	struct jd_host *host;
@@ -248,6 +256,9 @@ struct jd_account {
 	struct list sessions; /* struct jd_session.node */
 	unsigned n_sessions;
 	bool anonymous;        /* it ends with its session */
+	bool changing;         /* a room that is being made or erased */
+	unsigned notices;      /* that wait in its mailbox */
+	unsigned held;         /* pins of modules */
 	unsigned pins;         /* reasons to stay loaded besides sessions, posts and pending */
 	struct share *share;   /* NULL: it has sent nothing yet */
 	struct share *charged; /* while it is loaded */
@@ -279,6 +290,19 @@ void accounts_each(const struct jd_host *host, void (*fn)(struct jd_account *a, 
 void account_pin(struct jd_account *a);
 void account_unpin(struct jd_account *a);
 struct share *account_share(struct jd_account *a);
+
+/* -- rooms (room.c), posts of modules (account_post.c)
+ * ---------------------------------------------------------------------------------- */
+
+/* A stanza for a name on a component, from its mailbox. */
+void room_handle(struct jd_account *a, struct jd_stanza *st);
+typedef void (*account_done_fn)(void *arg, int result);
+/* jd_room_make() and jd_room_erase(); done runs once, later. */
+int room_make(struct jd_account *room, account_done_fn done, void *arg) JD_MUST_USE;
+int room_erase(struct jd_account *room, account_done_fn done, void *arg) JD_MUST_USE;
+void rooms_fini(void); /* who waits for a change is told that there is no more of the server */
+/* What mi has posted and has not come yet: it is told so. */
+void account_posts_drop(const struct jd_instance *mi);
 
 /* -- clients and sessions (client.c, session.c)
  * ------------------------------------------------------------ */
@@ -454,7 +478,6 @@ void stanza_id_fini(void);
  * account (-JD_EEXIST in result if the name is taken or has a tombstone and
  * !force), else a new password. done runs once, later.
  */
-typedef void (*account_done_fn)(void *arg, int result);
 int account_set_password(struct jd_host *host, struct jd_jid jid, struct jd_str password,
 			 bool create, bool force, account_done_fn done, void *arg) JD_MUST_USE;
 /* The same for an account that exists, by its owner: its session with this resource goes on. */
@@ -464,6 +487,8 @@ int account_change_password(struct jd_host *host, struct jd_jid jid, struct jd_s
  * when nothing is left. */
 int account_delete(struct jd_host *host, struct jd_jid jid, account_done_fn done,
 		   void *arg) JD_MUST_USE;
+/* Adds what takes its name away from an owner and notes that it is to be erased. */
+void account_add_leave(struct jd_unit *unit, uint64_t owner);
 
 /* -- the server
  * ----------------------------------------------------------------------------------------------------------

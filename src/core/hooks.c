@@ -137,6 +137,19 @@ void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev)
 	}
 }
 
+void hook_notify_stanza(enum jd_hook hook, struct jd_stanza_event *ev)
+{
+	struct chain *c = &ev->host->chains[hook];
+
+	c->calls++;
+	for (unsigned i = 0; i < c->count; i++) {
+		void (*fn)(struct jd_instance *, struct jd_stanza_event *) =
+			(void (*)(struct jd_instance *, struct jd_stanza_event *))c->items[i].fn;
+
+		fn(c->items[i].mi, ev);
+	}
+}
+
 static void catch_up(const struct jd_instance *mi, enum jd_hook hook, struct jd_session *s)
 {
 	const struct chain *c = &s->host->chains[hook];

@@ -113,7 +113,7 @@ static struct jd_instance *instance_new(const struct jd_module *m, struct jd_hos
 
 	mi->module = m;
 	mi->loaded = module_loaded(m);
-	mi->host = m->scope == JD_GLOBAL ? NULL : host;
+	mi->host = m->scope & JD_GLOBAL ? NULL : host;
 	mi->data = *data;
 	*data = NULL;
 	mi->options = mem_alloc(m->data_size ? m->data_size : 1);
@@ -162,6 +162,7 @@ void instance_stop(struct jd_instance *mi)
 	iqs_abandon(mi);
 	hooks_remove(mi);
 	iq_handlers_remove(mi);
+	account_posts_drop(mi);
 	drop_data(mi);
 	if (mi->started && mi->module->stop)
 		mi->module->stop(mi);
@@ -249,7 +250,7 @@ static int start_all(struct jd_host *host, char *err, size_t err_size)
 	for (size_t i = 0; i < n && !e; i++) {
 		const struct jd_module *m = modules[order[i]];
 
-		if (m->scope == JD_GLOBAL && global_runs(m))
+		if (m->scope & JD_GLOBAL && global_runs(m))
 			continue;
 		e = instance_start(m, host, &host->conf->module_data[order[i]], err, err_size);
 	}

@@ -49,7 +49,7 @@ static bool key_eq(const struct hash_node *node, const void *key)
 
 static uint64_t key_hash(const struct iq_key *k)
 {
-	return hash_str(k->ns) + 31 * hash_str(k->name) + (unsigned)k->type * 4u +
+	return hash_str(k->ns) + 31 * hash_str(k->name) + (unsigned)k->type * 8u +
 	       (unsigned)k->target;
 }
 
@@ -84,7 +84,7 @@ int iq_handler_add(struct jd_host *host, struct jd_instance *mi, enum jd_type ty
 	struct iq_key k = {.type = type, .ns = jd_cstr(ns), .name = jd_cstr(name)};
 
 	JD_ASSERT(type == JD_TYPE_GET || type == JD_TYPE_SET);
-	for (unsigned t = JD_TO_HOST; t <= JD_TO_ACCOUNT; t <<= 1) {
+	for (unsigned t = JD_TO_HOST; t <= JD_TO_ROOM; t <<= 1) {
 		int r;
 
 		k.target = (enum jd_target)t;

@@ -230,6 +230,19 @@ static bool disco_told(const struct jd_host *host, const struct entry *e, unsign
 	return false;
 }
 
+/* The components of a host are its items. */
+static void components_each(const struct jd_host *host,
+			    void (*fn)(const struct jd_disco *entry, void *arg), void *arg)
+{
+	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next) {
+		const struct jd_host *other = container_of(n, struct jd_host, node);
+		struct jd_disco item = {.kind = JD_DISCO_ITEM, .jid = jd_host_name(other)};
+
+		if (other->component && host_above(other) == host)
+			fn(&item, arg);
+	}
+}
+
 void jd_disco_each(struct jd_host *host, enum jd_target target,
 		   void (*fn)(const struct jd_disco *entry, void *arg), void *arg)
 {
@@ -239,6 +252,8 @@ void jd_disco_each(struct jd_host *host, enum jd_target target,
 		if (e->targets & (unsigned)target && !disco_told(host, e, (unsigned)target))
 			fn(&e->disco, arg);
 	}
+	if (target == JD_TO_HOST && !host->component)
+		components_each(host, fn, arg);
 }
 
 static int nodes_add(struct jd_host *host, void *arg)

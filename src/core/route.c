@@ -122,6 +122,27 @@ void host_mailbox(struct jd_host *host)
 	mailbox_init(&host->mailbox, &kind);
 }
 
+struct jd_host *host_above(const struct jd_host *component)
+{
+	struct jd_str rest = jd_jid_str(component->jid);
+	const char *dot;
+
+	while ((dot = memchr(rest.p, '.', rest.len)) != NULL) {
+		struct jd_host *host;
+
+		rest = (struct jd_str){dot + 1, rest.len - (size_t)(dot + 1 - rest.p)};
+		host = host_find(rest);
+		if (host && !host->component)
+			return host;
+	}
+	return NULL;
+}
+
+bool jd_host_is_component(const struct jd_host *host)
+{
+	return host->component;
+}
+
 struct jd_str jd_host_name(const struct jd_host *host)
 {
 	return jd_jid_str(host->jid);

@@ -3,6 +3,7 @@
  * The core as a whole: its pools and lists, made before anything else of it is
  * used and freed when nothing of it is left.
  */
+#include "core/conf.h"
 #include "core/erase.h"
 #include "util/clock.h"
 
@@ -50,6 +51,7 @@ struct jd_host *host_add(const char *name, const struct conf_host *conf)
 
 	host->name = jd_strdup(jd_cstr(name));
 	host->conf = conf;
+	host->component = conf && conf->component;
 	host->jid = (struct jd_jid){host->name, 0, (uint16_t)strlen(host->name), 0};
 	hash_init(&host->accounts);
 	hash_init(&host->iqs);
@@ -85,6 +87,7 @@ void core_unload(void)
 	calls_abandon(NULL);
 	iqs_abandon(NULL);
 	ask_fini();
+	rooms_fini();
 	erase_fini();
 	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next) {
 		struct jd_host *host = container_of(n, struct jd_host, node);

@@ -37,6 +37,8 @@ int net_open_tls(const struct conf *conf, struct tls_store **ret_store, char *er
 		const struct conf_host *h = &conf->hosts[i];
 		char *name = names + i * 256;
 
+		if (h->component)
+			continue;
 		if (!h->certificate) {
 			if (!conf->auth.allow_plaintext)
 				jd_log(JD_LOG_WARNING,
@@ -98,6 +100,8 @@ static void settings_hosts(struct settings *st)
 		struct jd_host *host = container_of(n, struct jd_host, node);
 
 		JD_ASSERT(i < server.conf->n_hosts);
+		if (host->component)
+			continue; /* nobody logs in there */
 		st->hosts[i].name = jd_cstr(jd_strdup(jd_cstr(host->name)));
 		st->hosts[i].features = jd_cstr(host_stream_features(host));
 		st->hosts[i].registration = host->register_fn != NULL;

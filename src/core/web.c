@@ -137,7 +137,10 @@ static const struct http_settings settings = {routes, JD_ARRAY_SIZE(routes)};
 const struct http_settings *web_open(struct listener *const *listeners, size_t n)
 {
 	routes[0] = c2s_ws_route;
-	n_hosts = server.conf->n_hosts;
+	/* They come first; nobody logs in to a component. */
+	n_hosts = 0;
+	while (n_hosts < server.conf->n_hosts && !server.conf->hosts[n_hosts].component)
+		n_hosts++;
 	hosts = mem_alloc(n_hosts * sizeof(hosts[0]));
 	for (size_t i = 0; i < n_hosts; i++) {
 		char name[256];

@@ -300,6 +300,7 @@ static void load_conf(void)
 	(void)fprintf(out, "run_dir = \"%s\"\n", tmp);
 	write_host(out, "localhost");
 	write_host(out, "other.example");
+	(void)fprintf(out, "%s\n", current->conf ? current->conf : "");
 	(void)fclose(out);
 	JD_ASSERT(conf_load(path, conf_module, on_mistake, NULL, &conf) == 0);
 	(void)unlink(path);

@@ -14,6 +14,7 @@
 struct world_settings {
 	const char *modules;                   /* separated by spaces; NULL: all of ours */
 	const char *host_conf;                 /* more lines for the host's section; NULL: none */
+	const char *conf;                      /* more sections; NULL: none */
 	const struct jd_module *const *extras; /* modules of the test, ends with NULL; or NULL */
 };
 
