@@ -195,6 +195,10 @@ class Clients:
         return self._node("xmppjs.mjs", {"service": service, "domain": account.host,
                                          "username": account.user, "password": account.password})
 
+    def stanzaio(self, account, secure):
+        return self._node("stanzaio.mjs", {"url": self.websocket_url(secure),
+                                           "jid": account.jid, "password": account.password})
+
     def strophe_node(self, account, secure):
         return self._node("strophe-node.mjs", {"url": self.websocket_url(secure),
                                                "jid": account.jid, "password": account.password})
