@@ -13,7 +13,9 @@ size_t c2s_binding(const struct c2s *c, enum sasl_binding type, uint8_t out[64])
 	struct tls_session *tls = conn_tls(c->conn);
 	size_t n = 0;
 
-	if (!tls)
+	/* Pages in a browser cannot know a binding, and some clients say then that they could,
+	 * which is an attack where one is offered (RFC 5802 section 6). */
+	if (!tls || c->ws)
 		return 0;
 	switch (type) {
 	case SASL_TLS_EXPORTER:

@@ -45,7 +45,7 @@ def test_features(server, connect, transport):
     assert "urn:xmpp:carbons:2" in features
     tokens = [m.text for m in inline.iterfind("%s/%s" % (
         qname("fast:fast"), qname("fast:mechanism")))]
-    binding = transport != "ws"
+    binding = transport not in ("ws", "wss")
     assert tokens == ["HT-SHA-256-EXPR", "HT-SHA-256-ENDP"] * binding + ["HT-SHA-256-NONE"]
     assert [u.text for u in offer.iterfind(qname("upgrade:upgrade"))] == [
         "UPGR-SCRAM-SHA-1", "UPGR-SCRAM-SHA-256", "UPGR-SCRAM-SHA-512"]
