@@ -3,8 +3,7 @@
 
     talk(account, ["xep_0191"], scenario)
 
-logs in, awaits scenario(client) and leaves.  A test that uses this is skipped
-where slixmpp is missing.
+logs in, awaits scenario(client) and leaves.
 """
 
 import asyncio

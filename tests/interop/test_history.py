@@ -4,10 +4,12 @@
 import re
 
 import pytest
+from slixmpp import JID
 
 from peer import Clients
 from raw import fresh
 from server import Server
+from slix import talk as slix_talk
 
 pytestmark = pytest.mark.ours
 MODULES = ("roster presence message disco ping version time carbons blocking private vcard last "
@@ -109,3 +111,25 @@ def test_strophe_pages(wild, talk, secure):
 def test_strophe_pages_in_a_browser(browser, wild, talk):
     account, _, bodies = talk
     strophe_pages(wild.strophe_browser(account, True).online(), bodies)
+
+
+def test_slixmpp_pages(talk):
+    """Iterating both ways, and the fields of the form."""
+    account, other, bodies = talk
+
+    async def scenario(client):
+        archive = client["xep_0313"]
+        fields = (await archive.get_fields()).get_fields()
+
+        async def collected(**how):
+            return [result["mam_result"]["forwarded"]["stanza"]["body"]
+                    async for result in archive.iterate(rsm={"max": 4}, **how)]
+        backwards = await collected(reverse=True)
+        metadata = await archive.get_archive_metadata()
+        return (sorted(fields), await collected(), backwards,
+                await collected(with_jid=JID(other.jid)), metadata)
+    fields, forwards, backwards, with_other, metadata = slix_talk(account, ["xep_0313"], scenario)
+    assert {"start", "end", "with", "after-id", "before-id", "ids"} <= set(fields)
+    assert forwards == bodies and with_other == bodies
+    assert backwards == bodies[::-1]
+    assert metadata["mam_metadata"]["start"]["id"]
