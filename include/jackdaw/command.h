@@ -31,6 +31,7 @@
 enum jd_arg_kind {
 	JD_ARG_END,
 	JD_ARG_TEXT,
+	JD_ARG_FILE, /* a path on the server's machine: for jackdawctl only */
 	JD_ARG_INT,
 	JD_ARG_BARE_JID, /* user@host, prepared; the host is one of ours and has users */
 	JD_ARG_ROOM,     /* room@component, prepared; the component is one of ours */

@@ -105,6 +105,7 @@ static struct jd_form_field field_of(const struct jd_arg *arg)
 		f.max_bytes = 16384;
 		break;
 	case JD_ARG_HOST:
+	case JD_ARG_FILE:
 	case JD_ARG_END:
 		break;
 	}

@@ -214,7 +214,7 @@ static int set_value(struct parse *p, const struct jd_arg *a, struct jd_str word
 	if (memchr(word.p, '\0', word.len))
 		return wrong(p, "%s has a NUL in it", a->name);
 	/* It may become part of a stanza. */
-	if (a->kind == JD_ARG_TEXT && !utf8_valid_xml(word.p, word.len))
+	if ((a->kind == JD_ARG_TEXT || a->kind == JD_ARG_FILE) && !utf8_valid_xml(word.p, word.len))
 		return wrong(p, "%s is not UTF-8 text", a->name);
 	switch (a->kind) {
 	case JD_ARG_BARE_JID:
@@ -226,6 +226,7 @@ static int set_value(struct parse *p, const struct jd_arg *a, struct jd_str word
 	case JD_ARG_INT:
 		return set_int(p, a, v);
 	case JD_ARG_TEXT:
+	case JD_ARG_FILE:
 	case JD_ARG_SECRET:
 	case JD_ARG_FLAG:
 	case JD_ARG_END:

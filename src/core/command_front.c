@@ -28,8 +28,19 @@ static const char *const server_only[] = {"module load", "module reload", "modul
 
 /* -- what there is ------------------------------------------------------------------- */
 
+/* Whoever administers by a client is not let into the server's file system. */
+static bool takes_file(const struct jd_command_def *def)
+{
+	for (unsigned i = 0; i < command_n_args(def); i++)
+		if (def->args[i].kind == JD_ARG_FILE)
+			return true;
+	return false;
+}
+
 static bool works_on(const struct command_entry *e, const struct jd_host *host)
 {
+	if (takes_file(e->def))
+		return false;
 	if (e->core)
 		return true;
 	for (const struct list *n = e->users.next; n != &e->users; n = n->next) {

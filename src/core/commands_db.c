@@ -107,7 +107,7 @@ static void cmd_backup(struct jd_command *c)
 }
 
 static const struct jd_arg args_backup[] = {
-	{JD_ARG_TEXT, "FILE", false,
+	{JD_ARG_FILE, "FILE", false,
 	 "A new file on the server's machine; relative to run_dir if it has no leading slash."},
 	{JD_ARG_END, NULL, false, NULL},
 };

@@ -97,6 +97,9 @@ def test_who_sees_what(world):
     assert set(seen) < set(nodes(root))
     assert nodes(boss, "example.test") == {}
     assert {"jackdaw:stop", ADMIN + "shutdown"} <= set(nodes(root, "example.test"))
+    # A file of the server's machine is named by whoever works on that machine.
+    assert "jackdaw:backup" not in nodes(root)
+    assert specific(command(root, "jackdaw:backup")) == ("cancel", "item-not-found")
 
 
 def test_disco(world):
