@@ -80,6 +80,10 @@ struct conf {
 		int64_t bytes_before_login, stanzas_before_login;
 		jd_usec burst;
 	} limits;
+	struct {
+		const char *trust; /* absolute path; NULL: the system's */
+		bool allow_private;
+	} http_client;
 	const char *module_dir, *schema_dir;
 	const char **admins;    /* of the whole server; as those of a host */
 	struct jd_arena *arena; /* holds all of it */

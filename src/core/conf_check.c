@@ -90,6 +90,7 @@ static void check_paths(struct judge *j, const struct conf_node *top)
 	absolute(j, &c->database.path);
 	absolute(j, &c->database.password_file);
 	absolute(j, &c->control.socket);
+	absolute(j, &c->http_client.trust);
 	if (strlen(c->control.socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		mistake(j, socket ? socket->line : 0,
 			"'socket' in control is too long: the path of a socket has 107 bytes at "

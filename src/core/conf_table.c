@@ -181,6 +181,14 @@ static const struct jd_option limits_options[] = {
 	JD_OPT_END,
 };
 
+static const struct jd_option http_client_options[] = {
+	JD_OPT_BOOL("allow_private", struct conf, http_client.allow_private, "false",
+		    "Whether requests may go to addresses that are not public, as well."),
+	JD_OPT_TEXT("trust", struct conf, http_client.trust, NULL,
+		    "File with the authorities (PEM) that are trusted; default: the system's."),
+	JD_OPT_END,
+};
+
 const struct conf_section conf_sections[] = {
 	{"", false, "At the top of the file.", top_options},
 	{"log", false, "What is written to standard error.", log_options},
@@ -191,6 +199,7 @@ const struct conf_section conf_sections[] = {
 	{"control", false, "The socket of jackdawctl.", control_options},
 	{"auth", false, "Logins.", auth_options},
 	{"limits", false, "Bounds.", limits_options},
+	{"http_client", false, "Requests to web servers, for modules.", http_client_options},
 };
 const size_t conf_n_sections = JD_ARRAY_SIZE(conf_sections);
 

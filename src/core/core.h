@@ -448,6 +448,8 @@ void iq_builtin(struct jd_host *host);
 bool ask_answered(struct jd_stanza *st);
 void ask_fini(void); /* nobody is asked any more; callbacks are not run */
 
+void http_ask_fini(void); /* the client's thread ends; nobody is told */
+
 /* -- authentication (auth.c)
  * ---------------------------------------------------------------------------------------- */
 
