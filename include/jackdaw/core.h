@@ -134,6 +134,9 @@ JD_EXPORT int jd_session_priority(const struct jd_session *session);
 /* Keeps a reference to an available presence stanza (NULL: unavailable), tells session_presence. */
 JD_EXPORT void jd_session_set_presence(struct jd_session *session, struct jd_stanza *presence,
 				       int priority);
+/* A stream error: what it has sent and was not told that we have is its client's to send again. Not
+ * from a handler of something that it has sent. */
+JD_EXPORT void jd_session_end(struct jd_session *session, const char *text);
 /* Tells session_caps: for the module that finds out what clients can do. */
 JD_EXPORT void jd_session_tell_caps(struct jd_session *session);
 
@@ -321,6 +324,16 @@ JD_EXPORT struct jd_timer *jd_timer_start(struct jd_owner *owner, jd_usec after,
 					  void *arg);
 /* Before it ran; *timer becomes NULL. NULL inside is fine. */
 JD_EXPORT void jd_timer_stop(struct jd_timer **timer);
+
+/*
+ * What a service has promised to call back.  It belongs to the owner that the caller named;
+ * when that goes, or the module that `code` is in, broken() is called and the promise is gone.
+ * Who keeps it says jd_promise_end() and then calls back.
+ */
+struct jd_promise;
+JD_EXPORT struct jd_promise *jd_promise_new(struct jd_owner *owner, void (*code)(void),
+					    void (*broken)(void *arg), void *arg);
+JD_EXPORT void jd_promise_end(struct jd_promise *promise); /* NULL is fine */
 
 JD_EXPORT jd_usec jd_now(void); /* since the epoch */
 JD_EXPORT jd_usec jd_now_mono(void);

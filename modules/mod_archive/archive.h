@@ -4,13 +4,18 @@
  *
  *     rules.c    which messages are kept: one table
  *     prefs.c    whose are: what the account wants (XEP-0441)
- *     store.c    stored first, then sent
+ *     log.c      the logs in memory: what waits to be written, in order
+ *     write.c    what is written: units, their outcomes, and what is tried again
+ *     store.c    stored first, then sent: messages on their way
+ *     read.c     rows, for other modules
+ *     retract.c  messages that are taken back (XEP-0424)
+ *     service.c  what other modules may ask for (jackdaw/archive.h)
  *     query.c    what a client asks for (XEP-0313), understood and checked
  *     page.c     the page that answers it: one statement, and what is written
  */
 #pragma once
 
-#include <jackdaw/module.h>
+#include <jackdaw/archive.h>
 #include <jackdaw/rsm.h>
 #include <jackdaw/stanza_id.h>
 #include <jackdaw/time.h>
@@ -19,20 +24,31 @@
 #define NS_EXTENDED "urn:xmpp:mam:2#extended"
 #define NS_FORWARD  "urn:xmpp:forward:0"
 
+struct log;
+
+/* Data of the instance; the options come first. */
+struct archive {
+	int keep;      /* enum keep: of an account that has said nothing */
+	int64_t quota; /* hidden rows of an owner */
+	bool deliver;  /* somebody delivers later: hidden rows are wanted */
+	struct log **logs;
+	size_t n_buckets, n_logs;
+	struct reading *readings; /* read.c */
+};
+
 /* -- what is kept ------------------------------------------------------------------------- */
 
 /* Stored like this in archive_pref, and places of the option's choices. */
 enum keep { KEEP_NEVER, KEEP_ALWAYS, KEEP_ROSTER };
 
-struct options {
-	int keep; /* enum keep: of an account that has said nothing */
-};
-
 /* In the column of that name. */
-enum { FLAG_BODY = 1 };
+enum { FLAG_BODY = 1, FLAG_HIDDEN = 2, FLAG_RETRACTED = 4 };
+#define VISIBLE "flags & 2 = 0"
 
-/* False: not for archives. ret_flags: of the row. */
-bool archive_rules_keep(struct jd_stanza *st, int *ret_flags);
+enum kept { KEPT_NO, KEPT_UNTIL_DELIVERED, KEPT_FOREVER };
+
+/* ret_flags: of the row. */
+enum kept archive_rules(struct jd_stanza *st, int *ret_flags);
 
 /* -- accounts ----------------------------------------------------------------------------- */
 
@@ -44,8 +60,7 @@ struct pref {
 /* Data of an account. */
 struct home {
 	bool loaded;
-	int64_t last_at; /* of what was stored or is being stored */
-	int keep;        /* -1: it has said nothing */
+	int keep; /* -1: it has said nothing */
 	struct pref *prefs;
 	size_t n_prefs;
 	unsigned
@@ -54,13 +69,121 @@ struct home {
 
 void archive_home_free(struct jd_instance *mi, void *data);
 /* What the account wants for messages to or from this address. Loaded homes only. */
-enum keep archive_home_keep(const struct options *o, const struct home *h, struct jd_jid peer);
-/* From rows of last_at, jid, keep; at least one. */
+enum keep archive_home_keep(const struct archive *o, const struct home *h, struct jd_jid peer);
+/* Its preferences as they are stored. -JD_ELIMIT: not now. */
+int archive_home_load(struct jd_owner *owner, uint64_t number, jd_db_fn fn, void *arg) JD_MUST_USE;
+/* From the rows of that. */
 void archive_home_fill(struct home *h, const struct jd_rows *rows);
+
+/* -- logs --------------------------------------------------------------------------------- */
+
+struct op;
+
+/* A kind of what is done to a log, one after the other. */
+struct op_kind {
+	bool joins; /* several may be in one unit, each with a single statement */
+	/* Adds its statements; false: none, it only waits for its turn. */
+	bool (*fill)(struct log *log, struct op *op, struct jd_unit *unit);
+	/* It has been done; rows: of its last statement, NULL if it had none. Its result, or
+	 * OP_MORE: it is of another kind now and has its turn once more. */
+	int (*done)(struct log *log, struct op *op, const struct jd_rows *rows);
+};
+
+#define OP_MORE    1
+#define NAME_BYTES 1024 /* of what a sender calls its message */
+
+struct op {
+	struct op *next;
+	const struct op_kind *kind;
+	struct jd_promise *promise;
+	bool stubborn; /* tried for a long time: it cannot be refused any more */
+	bool again;    /* it may be there already */
+	int result;
+	unsigned attempts;
+	jd_archive_put_fn fn; /* NULL: nobody waits */
+	void *arg;
+	uint64_t id;
+	int64_t at;
+	int out, type, flags, format; /* of a row, as the others */
+	struct jd_str peer, resource, name, stanza;
+	char *extra; /* freed with it */
+	size_t extra_len;
+};
+
+struct log {
+	struct log *next; /* of its bucket */
+	struct jd_instance *mi;
+	uint64_t owner;
+	enum { LOG_NEW, LOG_LOADING, LOG_READY } state;
+	bool used;         /* since the last look */
+	bool busy;         /* something of it is at the database, or waits a little */
+	uint64_t last_id;  /* given */
+	uint64_t resolved; /* up to here every row is there or never will be */
+	uint64_t total, counted, counting;
+	uint64_t hidden;
+	int64_t last_at;
+	struct op *first, **end;
+	unsigned n_ops, n_running;
+	struct jd_str
+		drops;  /* hidden rows to be erased soon, as JSON without its end; p NULL: none */
+	unsigned alone; /* so many are to be tried one by one */
+	unsigned failures; /* one after another */
+};
+
+int archive_log_start(struct jd_instance *mi);
+void archive_log_stop(struct jd_instance *mi);
+/* NULL: it is not in memory. */
+struct log *archive_log_find(struct jd_instance *mi, uint64_t owner);
+struct log *archive_log_get(struct jd_instance *mi, uint64_t owner);
+/* An op with room for `text` bytes behind it (ret_text). */
+struct op *archive_op_new(const struct op_kind *kind, jd_archive_put_fn fn, void *arg, size_t text,
+			  char **ret_text);
+/* In its turn; consumes op. owner NULL: fn is called whatever happens. */
+int archive_log_add(struct log *log, struct op *op, struct jd_owner *owner) JD_MUST_USE;
+/* Goes on with it, if it stands still. */
+void archive_log_run(struct log *log);
+/* The first n ops have this result. */
+void archive_log_end(struct log *log, unsigned n, int result);
+/* fn, soon, while the log is busy. */
+void archive_log_later(struct log *log, jd_usec after, void (*fn)(void *arg));
+/* Some of it writes nothing of its own: what is counted must be read again. */
+void archive_log_forget(struct log *log);
+/* What stands in front, as far as it goes together. */
+void archive_write(struct log *log);
+int archive_write_start(struct jd_instance *mi);
+
+/* In its turn. flags: of the row. */
+int archive_put(struct jd_instance *mi, struct jd_owner *owner, const struct jd_archive_put *row,
+		int flags, bool stubborn, jd_archive_put_fn fn, void *arg) JD_MUST_USE;
 
 int archive_prefs_start(struct jd_instance *mi);
 int archive_store_start(struct jd_instance *mi);
+int archive_service_start(struct jd_instance *mi);
+int archive_state(struct jd_instance *mi, struct jd_owner *owner, uint64_t log,
+		  jd_archive_put_fn fn, void *arg) JD_MUST_USE;
+/* Hidden rows that are to be erased go now, without waiting for it. */
+void archive_drop_now(struct log *log);
+/* A copy of s at *p, which moves behind it. */
+struct jd_str archive_copy(char **p, struct jd_str s);
+/* A message that has been stored takes another back (or does not). */
+void archive_retract_by(struct jd_instance *mi, uint64_t log, struct jd_stanza *st, bool out);
+int archive_retract_start(struct jd_instance *mi);
+int archive_retract(struct jd_instance *mi, struct jd_owner *owner, uint64_t log, uint64_t id,
+		    const struct jd_archive_tombstone *t, jd_archive_put_fn fn,
+		    void *arg) JD_MUST_USE;
 int archive_query_start(struct jd_instance *mi);
+int archive_query_handle(struct jd_instance *mi); /* of accounts */
+int archive_read_start(struct jd_instance *mi);
+
+/* -- rows --------------------------------------------------------------------------------- */
+
+int archive_read(struct jd_instance *mi, struct jd_owner *owner, const struct jd_archive_read *what,
+		 jd_archive_read_fn fn, void *arg) JD_MUST_USE;
+void archive_read_stop(struct jd_instance *mi);
+/* A stanza from these columns: format, stanza. NULL: it cannot be read. */
+struct jd_stanza *archive_stanza(const struct jd_rows *rows, size_t row, unsigned col);
+/* What the log of this address calls it. */
+void archive_tell_id(struct jd_stanza *st, struct jd_jid by, uint64_t owner, uint64_t id);
 
 /* -- queries ------------------------------------------------------------------------------ */
 
@@ -72,6 +195,7 @@ int archive_query_start(struct jd_instance *mi);
 #define CHECKS_MAX  4
 
 struct query {
+	struct jd_instance *mi;
 	struct jd_iq *iq;
 	uint64_t owner;
 	struct jd_str id; /* queryid; p NULL: none */
@@ -86,8 +210,11 @@ struct query {
 	unsigned n_ids;
 	uint64_t checks[CHECKS_MAX]; /* ids that must be there */
 	unsigned n_checks;
+	uint64_t total;
 };
 
+/* Whoever calls has checked that the asker may. */
+enum jd_verdict archive_query(struct jd_instance *mi, struct jd_iq *iq, uint64_t owner);
 int archive_page_start(struct jd_instance *mi);
 /* Answers the query, later; -JD_ELIMIT: not now. */
 int archive_page_get(struct query *q) JD_MUST_USE;

@@ -10,8 +10,11 @@ static const char *const keeps[] = {
 	[KEEP_NEVER] = "never", [KEEP_ALWAYS] = "always", [KEEP_ROSTER] = "roster", NULL};
 
 static const struct jd_option options[] = {
-	JD_OPT_CHOICE("default", struct options, keep, "always", keeps,
+	JD_OPT_CHOICE("default", struct archive, keep, "always", keeps,
 		      "What is kept of an account that has not said what it wants."),
+	JD_OPT_INT(
+		"undelivered", struct archive, quota, "1000", 0, 1000000,
+		"How many messages that are not kept may wait for being delivered to an account."),
 	JD_OPT_END,
 };
 
@@ -20,12 +23,11 @@ static const struct jd_option options[] = {
 static struct jd_stmt stats = {
 	.name = "archive.stats",
 	.lane = JD_LANE_LONG,
-	.sql = "SELECT COALESCE(o.total, 0),"
+	.sql = "SELECT (SELECT COUNT(*) FROM archive WHERE owner = a.owner AND " VISIBLE "),"
 	       " (SELECT at FROM archive WHERE owner = a.owner ORDER BY id LIMIT 1),"
 	       " (SELECT at FROM archive WHERE owner = a.owner ORDER BY id DESC LIMIT 1),"
 	       " (SELECT SUM(length(stanza)) FROM archive WHERE owner = a.owner)"
-	       " FROM account a LEFT JOIN archive_owner o ON o.owner = a.owner"
-	       " WHERE a.host = $1 AND a.name = $2",
+	       " FROM account a WHERE a.host = $1 AND a.name = $2",
 };
 
 static void on_stats(void *arg, enum jd_db_status status, const struct jd_rows *rows)
@@ -73,25 +75,44 @@ static const struct jd_command_def commands[] = {
 
 /* -- the module ----------------------------------------------------------------------- */
 
+/* Accounts keep what passes; the rows of a room are put by the module that is the room. */
+static int start_accounts(struct jd_instance *mi)
+{
+	int r = archive_prefs_start(mi);
+
+	if (r == 0)
+		r = archive_store_start(mi);
+	return r ? r : archive_query_handle(mi);
+}
+
 static int start(struct jd_instance *mi)
 {
 	static struct jd_stmt *const all[] = {&stats};
+	static int (*const parts[])(struct jd_instance *) = {
+		archive_log_start,     archive_write_start, archive_read_start,
+		archive_retract_start, archive_query_start, archive_service_start};
+	bool rooms = jd_host_is_component(jd_instance_host(mi));
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 
-	if (r == 0)
-		r = archive_prefs_start(mi);
-	if (r == 0)
-		r = archive_store_start(mi);
-	if (r == 0)
-		r = archive_query_start(mi);
-	if (r == 0)
+	for (size_t i = 0; i < JD_ARRAY_SIZE(parts) && r == 0; i++)
+		r = parts[i](mi);
+	if (r == 0 && !rooms)
+		r = start_accounts(mi);
+	if (r == 0 && !rooms)
 		r = jd_commands(mi, commands);
-	jd_feature(mi, JD_TO_ACCOUNT, NS_MAM);
-	jd_feature(mi, JD_TO_ACCOUNT, NS_EXTENDED);
-	jd_feature(mi, JD_TO_ACCOUNT, JD_NS_SID);
+	jd_feature(mi, rooms ? JD_TO_ROOM : JD_TO_ACCOUNT, NS_MAM);
+	jd_feature(mi, rooms ? JD_TO_ROOM : JD_TO_ACCOUNT, NS_EXTENDED);
+	jd_feature(mi, rooms ? JD_TO_ROOM : JD_TO_ACCOUNT, JD_NS_SID);
 	return r;
 }
 
+static void stop(struct jd_instance *mi)
+{
+	archive_read_stop(mi);
+	archive_log_stop(mi);
+}
+
 JD_MODULE(archive, .summary = "Archives of messages (XEP-0313)",
-	  .data_size = sizeof(struct options), .account_size = sizeof(struct home),
-	  .options = options, .account_free = archive_home_free, .start = start);
+	  .scope = JD_PER_HOST | JD_PER_COMPONENT, .data_size = sizeof(struct archive),
+	  .account_size = sizeof(struct home), .options = options,
+	  .account_free = archive_home_free, .start = start, .stop = stop);

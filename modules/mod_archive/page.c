@@ -3,32 +3,19 @@
  * A page of an archive: one statement, whose cost does not depend on how much
  * there is.
  *
- * Numbers and times of rows grow together, so the times that a client names
- * become bounds of numbers by two look-ups in an index, and what is left is a
- * run of an index over numbers: of the owner, or of the owner and one address.
- * There is one bound on either side, because a database begins where one of them
- * says and tries the others row by row.
- *
- * The inner query takes one row more than the page has, which tells whether there
- * is more; the outer one cuts where the stanzas would be too large together, before
- * any of them is read in full.  A condition looks whether the ids are there that
- * the client has named; if one is not, there are no rows at all, and only what comes
- * back empty has to be asked about again.
+ * A condition looks whether the ids are there that the client has named; if one is
+ * not, there are no rows at all, and only what comes back empty has to be asked
+ * about again.
  */
 #include "archive.h"
+#include "sql.h"
 
-/* $1 owner, $2 after, $3 before, $4 start, $5 end, $6..$9 ids to look for, $10 how many of them,
- * $11 rows at most. */
-#define IN_RANGE(place, greatest, least)                                                           \
-	"owner = $1 AND " place " > " greatest "(CAST($2 AS BIGINT), COALESCE((SELECT id - 1"      \
-	" FROM archive WHERE owner = $1 AND at >= $4 ORDER BY at LIMIT 1), 9223372036854775806))"  \
-	" AND " place " < " least "(CAST($3 AS BIGINT), COALESCE((SELECT id + 1"                   \
-	" FROM archive WHERE owner = $1 AND at <= $5 ORDER BY at DESC LIMIT 1), 0))"               \
+/* $6..$9 ids to look for, $10 how many of them, $11 rows at most. */
+#define CHECKED                                                                                    \
+	" AND " VISIBLE                                                                            \
 	" AND (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN ($6, $7, $8, $9)) = $10"
-#define RANGE_SQLITE IN_RANGE("id", "MAX", "MIN")
-#define RANGE_PGSQL  IN_RANGE("id", "GREATEST", "LEAST")
-#define WITH_PEER    " AND peer = $12"
-#define WITH_FULL    WITH_PEER " AND resource = $13"
+#define WITH_PEER " AND peer = $12"
+#define WITH_FULL WITH_PEER " AND resource = $13"
 /* $12 ids as JSON, $13 how many, $14 peer or NULL, $15 resource or NULL. The ids lead to their
  * rows; "+id" keeps the range from being walked through instead. */
 #define LISTED_SQLITE "(SELECT value FROM json_each($12))"
@@ -41,39 +28,20 @@
 	" AND (CAST($15 AS TEXT) IS NULL OR resource = $15)"
 
 /* What stands behind "FROM archive". SQLite, which knows nothing of sizes, is told the index. */
-#define PLACE_SQLITE " WHERE " RANGE_SQLITE
-#define PLACE_PGSQL  " WHERE " RANGE_PGSQL
-#define PEER_SQLITE  " INDEXED BY archive_peer WHERE " RANGE_SQLITE WITH_PEER
-#define PEER_PGSQL   " WHERE " RANGE_PGSQL WITH_PEER
-#define FULL_SQLITE  " INDEXED BY archive_peer WHERE " RANGE_SQLITE WITH_FULL
-#define FULL_PGSQL   " WHERE " RANGE_PGSQL WITH_FULL
-#define IDS_SQLITE   " WHERE " IN_RANGE("+id", "MAX", "MIN") WITH_IDS(LISTED_SQLITE)
-#define IDS_PGSQL    " WHERE " IN_RANGE("+id", "GREATEST", "LEAST") WITH_IDS(LISTED_PGSQL)
-
-#define OVER(dir) "OVER (ORDER BY id " dir " ROWS UNBOUNDED PRECEDING)"
-#define TOTAL     "(SELECT total FROM archive_owner WHERE owner = $1)"
-#define FITS      "(p.ahead = 0 OR p.ahead + p.bytes <= " PAGE_BYTES ")"
-
-/* SQLite would carry the stanzas through the window; so it reads them last. */
-#define PAGE_SQLITE(where, dir)                                                                    \
-	"SELECT a.id, a.at, a.stanza, p.n, " TOTAL " FROM (SELECT id, bytes, SUM(bytes)"           \
-	" " OVER(dir) " - bytes AS ahead, COUNT(*) OVER () AS n"                                   \
-		      " FROM (SELECT id, length(stanza) AS bytes FROM archive" where               \
-		      " ORDER BY id " dir " LIMIT $11) AS page) AS p"                              \
-		      " CROSS JOIN archive AS a WHERE a.owner = $1 AND a.id = p.id AND " FITS      \
-		      " ORDER BY p.id " dir
-/* PostgreSQL carries a reference to a large one, and plans without a join. */
-#define PAGE_PGSQL(where, dir)                                                                     \
-	"SELECT p.id, p.at, p.stanza, p.n, " TOTAL " FROM (SELECT id, at, stanza, bytes,"          \
-	" SUM(bytes) " OVER(dir) " - bytes AS ahead, COUNT(*) OVER () AS n"                        \
-				 " FROM (SELECT id, at, stanza, length(stanza) AS bytes FROM "     \
-				 "archive" where " ORDER BY id " dir                               \
-				 " LIMIT $11) AS page) AS p WHERE " FITS " ORDER BY p.id " dir
+#define PLACE_SQLITE " WHERE " RANGE_SQLITE CHECKED
+#define PLACE_PGSQL  " WHERE " RANGE_PGSQL CHECKED
+#define PEER_SQLITE  " INDEXED BY archive_peer WHERE " RANGE_SQLITE CHECKED WITH_PEER
+#define PEER_PGSQL   " WHERE " RANGE_PGSQL CHECKED WITH_PEER
+#define FULL_SQLITE  " INDEXED BY archive_peer WHERE " RANGE_SQLITE CHECKED WITH_FULL
+#define FULL_PGSQL   " WHERE " RANGE_PGSQL CHECKED WITH_FULL
+#define IDS_SQLITE   " WHERE " RANGE("+id", "MAX", "MIN") CHECKED WITH_IDS(LISTED_SQLITE)
+#define IDS_PGSQL    " WHERE " RANGE("+id", "GREATEST", "LEAST") CHECKED WITH_IDS(LISTED_PGSQL)
 
 #define PAGE(nm, ln, where_sqlite, where_pgsql, dir)                                               \
 	{                                                                                          \
-		.name = "archive.page_" nm, .lane = (ln), .sql = PAGE_SQLITE(where_sqlite, dir),   \
-		.pgsql = PAGE_PGSQL(where_pgsql, dir),                                             \
+		.name = "archive.page_" nm, .lane = (ln),                                          \
+		.sql = ROWS_SQLITE(where_sqlite, dir, "$11"),                                      \
+		.pgsql = ROWS_PGSQL(where_pgsql, dir, "$11"),                                      \
 	}
 #define COUNT(nm, ln, where_sqlite, where_pgsql)                                                   \
 	{                                                                                          \
@@ -112,11 +80,11 @@ static struct jd_stmt look = {
 	.lane = JD_LANE_READ,
 	.sql = "SELECT (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN"
 	       " ($2, $3, $4, $5)), (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN"
-	       " (SELECT value FROM json_each($6))), " TOTAL,
+	       " (SELECT value FROM json_each($6)))",
 	.pgsql = "SELECT (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN"
 		 " ($2, $3, $4, $5)), (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id IN"
 		 " (SELECT CAST(value AS BIGINT)"
-		 " FROM json_array_elements_text(CAST($6 AS JSON)))), " TOTAL,
+		 " FROM json_array_elements_text(CAST($6 AS JSON))))",
 };
 
 /* -- asking --------------------------------------------------------------------------- */
@@ -181,7 +149,8 @@ static int ask(struct query *q, struct jd_stmt *stmts, unsigned limit, jd_db_fn 
 
 static struct jd_str wire_id(const struct query *q, const struct jd_rows *rows, size_t row)
 {
-	return jd_stanza_id_encode(q->iq->st->arena, q->owner, (uint64_t)jd_row_int(rows, row, 0));
+	return jd_stanza_id_encode(q->iq->st->arena, q->owner,
+				   (uint64_t)jd_row_int(rows, row, ROW_ID));
 }
 
 static struct jd_xml *result_start(const struct query *q, const struct jd_rows *rows, size_t row)
@@ -193,18 +162,18 @@ static struct jd_xml *result_start(const struct query *q, const struct jd_rows *
 	jd_xml_attr(x, "queryid", q->id);
 	jd_xml_attr(x, "id", wire_id(q, rows, row));
 	jd_xml_start(x, NS_FORWARD, "forwarded");
-	jd_delay_write(x, JD_JID_NULL, (jd_usec)jd_row_int(rows, row, 1));
+	jd_delay_write(x, JD_JID_NULL, (jd_usec)jd_row_int(rows, row, ROW_AT));
 	return x;
 }
 
 /* False: nobody is there to be told any more. */
 static bool send_result(const struct query *q, const struct jd_rows *rows, size_t row)
 {
-	struct jd_session *to = q->iq->st->origin;
-	struct jd_stanza *stored = jd_stanza_parse(jd_row_str(rows, row, 2));
+	struct jd_session *to = q->iq->own ? q->iq->st->origin : NULL;
+	struct jd_stanza *stored = archive_stanza(rows, row, ROW_FORMAT);
 	struct jd_xml *x = result_start(q, rows, row);
 	struct jd_stanza *st;
-	bool sent = to != NULL;
+	bool sent = true;
 
 	if (stored)
 		jd_stanza_write(stored, x);
@@ -212,8 +181,10 @@ static bool send_result(const struct query *q, const struct jd_rows *rows, size_
 	jd_xml_end(x);
 	jd_xml_end(x);
 	st = jd_built(x);
-	if (st && to)
-		sent = jd_session_send(to, st);
+	if (q->iq->own)
+		sent = to && (!st || jd_session_send(to, st));
+	else if (st)
+		jd_route(st); /* somebody else's home, or another server */
 	jd_stanza_unref(st);
 	return sent;
 }
@@ -246,7 +217,7 @@ static void on_looked(void *arg, enum jd_db_status status, const struct jd_rows 
 		return;
 	}
 	if (!q->filtered)
-		page.count = jd_row_int(rows, 0, 2); /* NULL: 0 */
+		page.count = (int64_t)q->total;
 	else if (q->count_only)
 		page.count = 0;
 	finish(q, !q->count_only || page.count == 0, &page);
@@ -291,14 +262,14 @@ static void on_page(void *arg, enum jd_db_status status, const struct jd_rows *r
 		look_why(q);
 		return;
 	}
-	found = jd_row_int(rows, 0, 3);
+	found = jd_row_int(rows, 0, ROW_FOUND);
 	if (n > q->limit)
 		n = q->limit;
 	send_page(q, rows, n);
 	page.first = wire_id(q, rows, q->backwards ? n - 1 : 0);
 	page.last = wire_id(q, rows, q->backwards ? 0 : n - 1);
 	if (!q->filtered)
-		page.count = jd_row_int(rows, 0, 4);
+		page.count = (int64_t)q->total;
 	finish(q, found <= (int64_t)n, &page);
 }
 

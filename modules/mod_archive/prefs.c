@@ -16,7 +16,7 @@ static const char *const names[] = {
 static struct jd_stmt get = {
 	.name = "archive.get_prefs",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT 0, jid, keep FROM archive_pref WHERE owner = $1 ORDER BY jid LIMIT 1001",
+	.sql = "SELECT jid, keep FROM archive_pref WHERE owner = $1 ORDER BY jid LIMIT 1001",
 };
 
 static struct jd_stmt drop = {
@@ -53,19 +53,16 @@ void archive_home_free(struct jd_instance *mi, void *data)
 void archive_home_fill(struct home *h, const struct jd_rows *rows)
 {
 	size_t n = jd_rows_count(rows);
-	int64_t last = n ? jd_row_int(rows, 0, 0) : 0;
 
 	forget(h);
 	h->loaded = true;
-	if (last > h->last_at)
-		h->last_at = last;
 	if (n)
 		h->prefs = jd_alloc(n * sizeof(*h->prefs));
 	for (size_t i = 0; i < n; i++) {
-		struct jd_str jid = jd_row_str(rows, i, 1);
-		int64_t keep = jd_row_int(rows, i, 2);
+		struct jd_str jid = jd_row_str(rows, i, 0);
+		int64_t keep = jd_row_int(rows, i, 1);
 
-		if (jd_row_null(rows, i, 1) || keep < KEEP_NEVER || keep > KEEP_ROSTER)
+		if (keep < KEEP_NEVER || keep > KEEP_ROSTER)
 			continue;
 		if (!jid.len)
 			h->keep = (int)keep;
@@ -74,8 +71,13 @@ void archive_home_fill(struct home *h, const struct jd_rows *rows)
 	}
 }
 
+int archive_home_load(struct jd_owner *owner, uint64_t number, jd_db_fn fn, void *arg)
+{
+	return jd_db_query(owner, &get, JD_PARAMS(jd_int((int64_t)number)), fn, arg);
+}
+
 /* An entry for the address as it is counts more than one for all its resources. */
-enum keep archive_home_keep(const struct options *o, const struct home *h, struct jd_jid peer)
+enum keep archive_home_keep(const struct archive *o, const struct home *h, struct jd_jid peer)
 {
 	const struct pref *bare = NULL;
 
@@ -103,7 +105,7 @@ static void write_list(struct jd_xml *x, const struct home *h, enum keep keep)
 	jd_xml_end(x);
 }
 
-static void answer(struct jd_iq *iq, const struct options *o, const struct home *h)
+static void answer(struct jd_iq *iq, const struct archive *o, const struct home *h)
 {
 	struct jd_xml *x = jd_iq_result(iq);
 
@@ -140,8 +142,7 @@ static enum jd_verdict on_get(struct jd_instance *mi, struct jd_iq *iq)
 	iq->data = jd_data(mi);
 	if (!iq->own)
 		return fail(iq, JD_FORBIDDEN, NULL);
-	if (jd_db_query(jd_iq_pending(iq), &get,
-			JD_PARAMS(jd_int((int64_t)jd_account_owner(iq->account))), on_got, iq) < 0)
+	if (archive_home_load(jd_iq_pending(iq), jd_account_owner(iq->account), on_got, iq) < 0)
 		return fail(iq, JD_RESOURCE_CONSTRAINT, NULL);
 	return JD_ASYNC;
 }
@@ -151,7 +152,7 @@ static enum jd_verdict on_get(struct jd_instance *mi, struct jd_iq *iq)
 /* What is asked for, as a home that nobody lives in: in the stanza's arena. */
 struct setting {
 	struct jd_iq *iq;
-	const struct options *options;
+	const struct archive *options;
 	struct home *home;
 	struct home asked;
 	const char *wrong;

@@ -185,17 +185,40 @@ static bool read_page(struct query *q)
 	return false;
 }
 
-static enum jd_verdict on_query(struct jd_instance *mi, struct jd_iq *iq)
+static void on_state(void *arg, int result, uint64_t last, uint64_t total)
+{
+	struct query *q = arg;
+
+	(void)last;
+	q->total = total;
+	if (result < 0 && result != -JD_ENOENT)
+		jd_iq_fail(q->iq, JD_INTERNAL_SERVER_ERROR, NULL);
+	else if (archive_page_get(q) < 0)
+		jd_iq_fail(q->iq, JD_RESOURCE_CONSTRAINT, NULL);
+}
+
+/* How many there are is known when the log is in memory; and who has sent something sees it, also
+ * while it is still being written. */
+static int begin(struct query *q)
+{
+	const struct log *log = archive_log_find(q->mi, q->owner);
+
+	if (log ? log->state == LOG_READY && !log->first : q->filtered) {
+		q->total = log ? log->total : 0;
+		return archive_page_get(q);
+	}
+	return archive_state(q->mi, jd_iq_pending(q->iq), q->owner, on_state, q);
+}
+
+static enum jd_verdict run(struct jd_instance *mi, struct jd_iq *iq, uint64_t owner)
 {
 	struct query *q = jd_arena_new(iq->st->arena, struct query);
 
-	(void)mi;
-	if (!iq->own)
-		return fail(iq, JD_FORBIDDEN, NULL);
 	if (jd_el_attr(iq->query, "node").p)
 		return fail(iq, JD_ITEM_NOT_FOUND, "An account's archive has no nodes.");
+	q->mi = mi;
 	q->iq = iq;
-	q->owner = jd_account_owner(iq->account);
+	q->owner = owner;
 	q->before = INT64_MAX;
 	q->end = INT64_MAX;
 	q->id = jd_el_attr(iq->query, "queryid");
@@ -204,21 +227,18 @@ static enum jd_verdict on_query(struct jd_instance *mi, struct jd_iq *iq)
 	q->flip = jd_el_ok(jd_el_child(iq->query, NS_MAM, "flip-page"));
 	if (!read_form(q) || !read_page(q))
 		return JD_DONE;
-	if (archive_page_get(q) < 0)
+	if (begin(q) < 0)
 		return fail(iq, JD_RESOURCE_CONSTRAINT, NULL);
 	return JD_ASYNC;
 }
 
 /* -- what may be asked for ------------------------------------------------------------ */
 
-static enum jd_verdict on_form(struct jd_instance *mi, struct jd_iq *iq)
+static enum jd_verdict show_form(struct jd_iq *iq)
 {
 	struct jd_form form;
 	struct jd_xml *x;
 
-	(void)mi;
-	if (!iq->own)
-		return fail(iq, JD_FORBIDDEN, NULL);
 	jd_form_init(&form, &def, iq->st->arena);
 	x = jd_iq_result(iq);
 	jd_xml_start(x, NS_MAM, "query");
@@ -234,52 +254,86 @@ static struct jd_stmt ends = {
 	.name = "archive.ends",
 	.lane = JD_LANE_READ,
 	.sql = "SELECT id, at FROM (SELECT id, at FROM archive WHERE owner = $1"
-	       " ORDER BY id LIMIT 1) AS oldest"
+	       " AND " VISIBLE " ORDER BY id LIMIT 1) AS oldest"
 	       " UNION ALL SELECT id, at FROM (SELECT id, at FROM archive WHERE owner = $1"
-	       " ORDER BY id DESC LIMIT 1) AS newest",
+	       " AND " VISIBLE " ORDER BY id DESC LIMIT 1) AS newest",
 };
 
-static void write_end(struct jd_xml *x, struct jd_iq *iq, const char *name,
+/* A request for metadata: the handler's data. */
+struct asked {
+	struct jd_iq *iq;
+	uint64_t owner;
+};
+
+static void write_end(struct jd_xml *x, const struct asked *ask, const char *name,
 		      const struct jd_rows *rows, size_t row)
 {
-	struct jd_arena *arena = iq->st->arena;
+	struct jd_arena *arena = ask->iq->st->arena;
 
 	jd_xml_start(x, NULL, name);
 	jd_xml_attr(x, "id",
-		    jd_stanza_id_encode(arena, jd_account_owner(iq->account),
-					(uint64_t)jd_row_int(rows, row, 0)));
+		    jd_stanza_id_encode(arena, ask->owner, (uint64_t)jd_row_int(rows, row, 0)));
 	jd_xml_attr(x, "timestamp", jd_time_text(arena, (jd_usec)jd_row_int(rows, row, 1)));
 	jd_xml_end(x);
 }
 
 static void on_ends(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
-	struct jd_iq *iq = arg;
+	struct asked *ask = arg;
 	struct jd_xml *x;
 
 	if (status != JD_DB_OK) {
-		jd_iq_fail(iq, JD_INTERNAL_SERVER_ERROR, NULL);
+		jd_iq_fail(ask->iq, JD_INTERNAL_SERVER_ERROR, NULL);
 		return;
 	}
-	x = jd_iq_result(iq);
+	x = jd_iq_result(ask->iq);
 	jd_xml_start(x, NS_MAM, "metadata");
 	if (jd_rows_count(rows) == 2) {
-		write_end(x, iq, "start", rows, 0);
-		write_end(x, iq, "end", rows, 1);
+		write_end(x, ask, "start", rows, 0);
+		write_end(x, ask, "end", rows, 1);
 	}
 	jd_xml_end(x);
-	jd_iq_reply(iq, x);
+	jd_iq_reply(ask->iq, x);
 }
 
-static enum jd_verdict on_metadata(struct jd_instance *mi, struct jd_iq *iq)
+static enum jd_verdict show_ends(struct jd_iq *iq, uint64_t owner)
 {
-	(void)mi;
-	if (!iq->own)
-		return fail(iq, JD_FORBIDDEN, NULL);
-	if (jd_db_query(jd_iq_pending(iq), &ends,
-			JD_PARAMS(jd_int((int64_t)jd_account_owner(iq->account))), on_ends, iq) < 0)
+	struct asked *ask = jd_arena_new(iq->st->arena, struct asked);
+
+	ask->iq = iq;
+	ask->owner = owner;
+	if (jd_db_query(jd_iq_pending(iq), &ends, JD_PARAMS(jd_int((int64_t)owner)), on_ends, ask) <
+	    0)
 		return fail(iq, JD_RESOURCE_CONSTRAINT, NULL);
 	return JD_ASYNC;
+}
+
+/* -- who asks ------------------------------------------------------------------------- */
+
+enum jd_verdict archive_query(struct jd_instance *mi, struct jd_iq *iq, uint64_t owner)
+{
+	if (jd_el_is(iq->query, NS_MAM, "metadata"))
+		return show_ends(iq, owner);
+	return iq->st->type == JD_TYPE_GET ? show_form(iq) : run(mi, iq, owner);
+}
+
+/* An account's archive is its own. */
+static enum jd_verdict on_own(struct jd_instance *mi, struct jd_iq *iq)
+{
+	if (!iq->own)
+		return fail(iq, JD_FORBIDDEN, NULL);
+	return archive_query(mi, iq, jd_account_owner(iq->account));
+}
+
+int archive_query_handle(struct jd_instance *mi)
+{
+	int r = jd_on_iq(mi, JD_TYPE_SET, JD_TO_ACCOUNT, NS_MAM, "query", on_own);
+
+	if (r == 0)
+		r = jd_on_iq(mi, JD_TYPE_GET, JD_TO_ACCOUNT, NS_MAM, "query", on_own);
+	if (r == 0)
+		r = jd_on_iq(mi, JD_TYPE_GET, JD_TO_ACCOUNT, NS_MAM, "metadata", on_own);
+	return r;
 }
 
 int archive_query_start(struct jd_instance *mi)
@@ -287,13 +341,5 @@ int archive_query_start(struct jd_instance *mi)
 	static struct jd_stmt *const all[] = {&ends};
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 
-	if (r == 0)
-		r = archive_page_start(mi);
-	if (r == 0)
-		r = jd_on_iq(mi, JD_TYPE_SET, JD_TO_ACCOUNT, NS_MAM, "query", on_query);
-	if (r == 0)
-		r = jd_on_iq(mi, JD_TYPE_GET, JD_TO_ACCOUNT, NS_MAM, "query", on_form);
-	if (r == 0)
-		r = jd_on_iq(mi, JD_TYPE_GET, JD_TO_ACCOUNT, NS_MAM, "metadata", on_metadata);
-	return r;
+	return r ? r : archive_page_start(mi);
 }

@@ -4,8 +4,8 @@
  * and chat are kept if they have a body, or something else that somebody wants to
  * find on every device and years later; what is over when it has been seen, such
  * as "is typing", is not.  Who sends may ask for the one or the other by a hint
- * (XEP-0334).  A body counts even if it is said to be a mere fallback (XEP-0428): it
- * stands for something, and not every device may know for what.
+ * (XEP-0334): nowhere, or not here for ever.  A body counts even if it is said to be a mere
+ * fallback (XEP-0428): it stands for something, and not every device may know for what.
  */
 #include "archive.h"
 
@@ -14,33 +14,33 @@
 /* The first entry that the message has a child for decides. name NULL: any in this namespace. */
 static const struct rule {
 	const char *ns, *name;
-	bool keep;
+	enum kept kept;
 	int flags;
 } rules[] = {
-	{NS_HINTS, "no-store", false, 0},
-	{NS_HINTS, "no-permanent-store", false, 0},
-	{JD_NS_STANZA, "body", true, FLAG_BODY},
-	{NS_HINTS, "store", true, 0},
+	{NS_HINTS, "no-store", KEPT_NO, 0},
+	{NS_HINTS, "no-permanent-store", KEPT_UNTIL_DELIVERED, 0},
+	{JD_NS_STANZA, "body", KEPT_FOREVER, FLAG_BODY},
+	{NS_HINTS, "store", KEPT_FOREVER, 0},
 	/* encrypted: nobody here can know what is inside */
-	{"urn:xmpp:omemo:2", "encrypted", true, 0},
-	{"eu.siacs.conversations.axolotl", "encrypted", true, 0},
-	{"urn:xmpp:openpgp:0", "openpgp", true, 0},
-	{"jabber:x:encrypted", "x", true, 0},
+	{"urn:xmpp:omemo:2", "encrypted", KEPT_FOREVER, 0},
+	{"eu.siacs.conversations.axolotl", "encrypted", KEPT_FOREVER, 0},
+	{"urn:xmpp:openpgp:0", "openpgp", KEPT_FOREVER, 0},
+	{"jabber:x:encrypted", "x", KEPT_FOREVER, 0},
 	/* about other messages: received (0184), seen (0333), taken back (0424), reactions (0444)
 	 */
-	{"urn:xmpp:receipts", "received", true, 0},
-	{"urn:xmpp:chat-markers:0", "received", true, 0},
-	{"urn:xmpp:chat-markers:0", "displayed", true, 0},
-	{"urn:xmpp:chat-markers:0", "acknowledged", true, 0},
-	{"urn:xmpp:message-retract:1", "retract", true, 0},
-	{"urn:xmpp:message-retract:0", "retract", true, 0},
-	{"urn:xmpp:fasten:0", "apply-to", true, 0},
-	{"urn:xmpp:message-correct:0", "replace", true, 0},
-	{"urn:xmpp:reactions:0", "reactions", true, 0},
+	{"urn:xmpp:receipts", "received", KEPT_FOREVER, 0},
+	{"urn:xmpp:chat-markers:0", "received", KEPT_FOREVER, 0},
+	{"urn:xmpp:chat-markers:0", "displayed", KEPT_FOREVER, 0},
+	{"urn:xmpp:chat-markers:0", "acknowledged", KEPT_FOREVER, 0},
+	{"urn:xmpp:message-retract:1", "retract", KEPT_FOREVER, 0},
+	{"urn:xmpp:message-retract:0", "retract", KEPT_FOREVER, 0},
+	{"urn:xmpp:fasten:0", "apply-to", KEPT_FOREVER, 0},
+	{"urn:xmpp:message-correct:0", "replace", KEPT_FOREVER, 0},
+	{"urn:xmpp:reactions:0", "reactions", KEPT_FOREVER, 0},
 	/* calls (0353, 0482) and invitations to rooms (0249, 0045) */
-	{"urn:xmpp:jingle-message:0", NULL, true, 0},
-	{"urn:xmpp:call-invites:0", NULL, true, 0},
-	{"jabber:x:conference", "x", true, 0},
+	{"urn:xmpp:jingle-message:0", NULL, KEPT_FOREVER, 0},
+	{"urn:xmpp:call-invites:0", NULL, KEPT_FOREVER, 0},
+	{"jabber:x:conference", "x", KEPT_FOREVER, 0},
 };
 
 static bool is_room_invitation(struct jd_el root)
@@ -51,18 +51,34 @@ static bool is_room_invitation(struct jd_el root)
 	return jd_el_ok(jd_el_child(x, ns, "invite")) || jd_el_ok(jd_el_child(x, ns, "decline"));
 }
 
-bool archive_rules_keep(struct jd_stanza *st, int *ret_flags)
+/* The first rule that fits; NULL: none. */
+static const struct rule *find(struct jd_el root, size_t from)
+{
+	for (size_t i = from; i < JD_ARRAY_SIZE(rules); i++)
+		if (jd_el_ok(jd_el_child(root, rules[i].ns, rules[i].name)))
+			return &rules[i];
+	return NULL;
+}
+
+enum kept archive_rules(struct jd_stanza *st, int *ret_flags)
 {
 	struct jd_el root = jd_stanza_root(st);
+	const struct rule *found, *other;
 
 	*ret_flags = 0;
 	if (st->kind != JD_MESSAGE || (st->type != JD_TYPE_NONE && st->type != JD_TYPE_CHAT))
-		return false;
-	for (size_t i = 0; i < JD_ARRAY_SIZE(rules); i++) {
-		if (!jd_el_ok(jd_el_child(root, rules[i].ns, rules[i].name)))
-			continue;
-		*ret_flags = rules[i].flags;
-		return rules[i].keep;
+		return KEPT_NO;
+	found = find(root, 0);
+	if (!found)
+		return is_room_invitation(root) ? KEPT_FOREVER : KEPT_NO;
+	if (found->kept != KEPT_UNTIL_DELIVERED) {
+		*ret_flags = found->flags;
+		return found->kept;
 	}
-	return is_room_invitation(root);
+	/* Not for ever; but is it worth keeping at all? */
+	other = find(root, (size_t)(found - rules) + 1);
+	if (!other)
+		return is_room_invitation(root) ? KEPT_UNTIL_DELIVERED : KEPT_NO;
+	*ret_flags = other->flags;
+	return KEPT_UNTIL_DELIVERED;
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stored first, then sent.  A message waits in its mailbox until its row is
- * committed: on its way in, that of the account that it is for; on its way out, that
- * of the account that sends it.  So the order of an account's rows is the order of
- * its messages, and whoever sees one of our ids can ask for what it names.
+ * Stored first, then sent.  On its way in a message waits in its mailbox until its row
+ * is committed to the log of the account that it is for; from then on it carries
+ * the row, and nobody behind here may return it to its sender, whether somebody is there or not.
+ * So whoever sees one of our ids can ask for what it names.
  *
- * The number of a row is given by the database, in the unit that writes it: the
- * counter of the owner is locked until the commit, so rows become visible in
- * the order of their numbers, and a client that pages with "after" misses none.
- * Its time is given here, and never twice: by it a row is found again when the
- * connection broke at its COMMIT and nobody knows whether it is there.  The unit
- * is refused when the time is not later than the last one, which happens only when
- * what is remembered here is out of date; then it is loaded again.
+ * On its way out it is the log of the sender that gets a row.  What the addressee sees
+ * carries nothing of that, so the message goes on at once, and both homes commit at
+ * the same time; what waits is the receipt, and with it the acknowledgement.  If the
+ * row cannot be written in the end, the session ends, so that it is never acknowledged and
+ * its client sends the message again.  Only where other devices get a copy, which
+ * names the row, the message waits here, too.
  *
- * If it cannot be stored, nobody gets it and the sender hears so.
+ * What cannot be stored and has not gone on is refused, and the sender hears so.
  */
 #include "archive.h"
 
@@ -23,36 +22,10 @@
 #define PRIO_STRIP (JD_PRIO_LAST + 10)
 
 #define DEADLINE      (25 * JD_USEC_PER_SEC) /* sooner than the core's */
-#define LOOK_AGAIN    JD_USEC_PER_SEC
-#define ORIGIN_ID_MAX 1024
-#define ROSTER_LISTED 32 /* as mod_roster stores it */
-#define MAX_ATTEMPTS  3
+#define ROSTER_LISTED 32                     /* as mod_roster stores it */
+#define AHEAD_MAX     64                     /* of a sender's rows while its messages go on */
 
 static const char not_now[] = "The message could not be stored.";
-
-static struct jd_stmt load = {
-	.name = "archive.load",
-	.lane = JD_LANE_READ,
-	.sql = "SELECT o.last_at, p.jid, p.keep FROM archive_owner o"
-	       " LEFT JOIN archive_pref p ON p.owner = o.owner WHERE o.owner = $1 LIMIT 1001",
-};
-
-/* Not for an account that is being erased. */
-static struct jd_stmt make_owner = {
-	.name = "archive.make_owner",
-	.lane = JD_LANE_WRITE,
-	.sql = "INSERT INTO archive_owner (owner, next_id, total, last_at)"
-	       " SELECT owner, 1, 0, 0 FROM account WHERE owner = $1 AND NOT EXISTS"
-	       " (SELECT 1 FROM account_leaving WHERE owner = $1) ON CONFLICT (owner) DO NOTHING",
-};
-
-/* The same, as the end of that unit. */
-static struct jd_stmt load_made = {
-	.name = "archive.load_made",
-	.lane = JD_LANE_WRITE,
-	.sql = "SELECT o.last_at, p.jid, p.keep FROM archive_owner o"
-	       " LEFT JOIN archive_pref p ON p.owner = o.owner WHERE o.owner = $1 LIMIT 1001",
-};
 
 static struct jd_stmt is_listed = {
 	.name = "archive.is_listed",
@@ -60,53 +33,28 @@ static struct jd_stmt is_listed = {
 	.sql = "SELECT state FROM roster_item WHERE owner = $1 AND jid = $2",
 };
 
-static struct jd_stmt count_up = {
-	.name = "archive.count_up",
-	.lane = JD_LANE_WRITE,
-	.sql = "UPDATE archive_owner SET next_id = next_id + 1, total = total + 1, last_at = $2"
-	       " WHERE owner = $1 AND last_at < $2",
-	.expect = 1,
-};
-
-static struct jd_stmt put = {
-	.name = "archive.put",
-	.lane = JD_LANE_WRITE,
-	.sql = "INSERT INTO archive (owner, id, at, peer, resource, direction, type, origin_id,"
-	       " flags, format, stanza)"
-	       " VALUES ($1, (SELECT next_id - 1 FROM archive_owner WHERE owner = $1), $2, $3, $4,"
-	       " $5, $6, $7, $8, 0, $9) RETURNING id",
-};
-
-static struct jd_stmt find = {
-	.name = "archive.find",
-	.lane = JD_LANE_READ,
-	.sql = "SELECT id FROM archive WHERE owner = $1 AND at = $2",
-};
-
 /* A message that is being stored: data of the call. */
 struct storing {
 	struct jd_instance *mi;
 	struct jd_stanza_event ev;
 	struct jd_receipt *receipt;
-	bool in; /* it comes in */
+	bool in;     /* it comes in */
+	bool hidden; /* only until it is delivered */
+	enum kept kept;
 	int flags;
-	int64_t at;
-	unsigned attempts;
 	unsigned changes;    /* of the preferences, when they were asked for */
 	bool waiting, ended; /* the handler has returned WAIT; there is a verdict */
 	enum jd_verdict verdict;
 };
-
-static void write_row(struct storing *s);
 
 static struct home *home_of(struct storing *s)
 {
 	return jd_account_data(s->mi, s->ev.account);
 }
 
-static int64_t owner_of(const struct storing *s)
+static uint64_t owner_of(const struct storing *s)
 {
-	return (int64_t)jd_account_owner(s->ev.account);
+	return jd_account_owner(s->ev.account);
 }
 
 static struct jd_jid peer_of(const struct storing *s)
@@ -137,141 +85,124 @@ static void on_late(void *arg)
 	refuse(arg);
 }
 
-/* Whoever comes later finds it in the archive: it is no error that nobody is there. */
-static bool somebody_there(const struct storing *s)
-{
-	struct jd_stanza *st = s->ev.st;
+/* -- it waits ------------------------------------------------------------------------- */
 
-	if (st->to.resource_len && jd_session_find(s->ev.account, jd_jid_resource(st->to)))
-		return true;
-	if (st->to.resource_len && st->type != JD_TYPE_CHAT)
-		return false;
-	for (struct jd_session *i = jd_session_next(s->ev.account, NULL); i;
-	     i = jd_session_next(s->ev.account, i))
-		if (jd_session_presence(i) && jd_session_priority(i) >= 0)
-			return true;
-	return false;
-}
-
-static bool has_siblings(const struct storing *s)
-{
-	return jd_session_next(s->ev.account, jd_session_next(s->ev.account, NULL)) != NULL;
-}
-
-static void tell_id(struct storing *s, uint64_t id)
-{
-	struct jd_stanza *st = s->ev.st;
-	struct jd_xml *x = jd_stanza_add(st);
-
-	jd_xml_start(x, JD_NS_SID, "stanza-id");
-	jd_xml_attr(x, "by", jd_jid_str(jd_account_jid(s->ev.account)));
-	jd_xml_attr(x, "id", jd_stanza_id_encode(st->arena, (uint64_t)owner_of(s), id));
-	jd_xml_end(x);
-	jd_stanza_added(st, x);
-}
-
-static void stored(struct storing *s, uint64_t id)
-{
-	if (s->in ? somebody_there(s) : has_siblings(s))
-		tell_id(s, id);
-	end(s, s->in && !somebody_there(s) ? JD_DONE : JD_PASS);
-}
-
-/* -- writing -------------------------------------------------------------------------- */
-
-static void load_home(struct storing *s);
-static void look(void *arg);
-
-/* Memory was behind the database, or the account is going. */
-static void conflict(struct storing *s)
-{
-	home_of(s)->loaded = false;
-	if (++s->attempts >= MAX_ATTEMPTS)
-		refuse(s);
-	else
-		load_home(s);
-}
-
-static void on_written(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+static void on_stored(void *arg, int result, uint64_t id, jd_usec at)
 {
 	struct storing *s = arg;
+	struct jd_stanza *st = s->ev.st;
 
-	switch (status) {
-	case JD_DB_OK:
-		stored(s, (uint64_t)jd_row_int(rows, 0, 0));
+	(void)at;
+	if (result == -JD_ELIMIT) {
+		jd_bounce(st, JD_SERVICE_UNAVAILABLE, "Too many messages wait there already.");
+		end(s, JD_DROP);
 		return;
-	case JD_DB_UNCERTAIN:
-		look(s);
-		return;
-	case JD_DB_CONFLICT:
-		conflict(s);
-		return;
-	case JD_DB_FAILED:
-		refuse(s);
 	}
-}
-
-/* Later ones may have been written since, so a second attempt has a time of its own. */
-static void on_looked(void *arg, enum jd_db_status status, const struct jd_rows *rows)
-{
-	struct storing *s = arg;
-
-	if (status != JD_DB_OK)
-		(void)jd_timer_start(jd_call_pending(s->ev.call), LOOK_AGAIN, look, s);
-	else if (jd_rows_count(rows))
-		stored(s, (uint64_t)jd_row_int(rows, 0, 0));
-	else if (++s->attempts >= MAX_ATTEMPTS)
+	if (result < 0) {
 		refuse(s);
-	else
-		write_row(s);
+		return;
+	}
+	if (!s->hidden)
+		archive_tell_id(st, jd_account_jid(s->ev.account), owner_of(s), id);
+	if (s->in)
+		jd_stanza_set_row(st, owner_of(s), id);
+	archive_retract_by(s->mi, owner_of(s), st, !s->in);
+	end(s, JD_PASS);
 }
 
-static void look(void *arg)
+static struct jd_archive_put row_of(const struct storing *s)
 {
-	struct storing *s = arg;
-
-	if (jd_db_query(jd_call_pending(s->ev.call), &find,
-			JD_PARAMS(jd_int(owner_of(s)), jd_int(s->at)), on_looked, s) < 0)
-		(void)jd_timer_start(jd_call_pending(s->ev.call), LOOK_AGAIN, look, s);
+	return (struct jd_archive_put){.owner = owner_of(s),
+				       .peer = peer_of(s),
+				       .out = !s->in,
+				       .hidden = s->hidden,
+				       .st = s->ev.st};
 }
 
-/* Times grow, whatever the clock does. */
-static int64_t next_time(struct home *h)
+static void store_waiting(struct storing *s)
 {
-	int64_t now = (int64_t)jd_now();
+	struct jd_archive_put row = row_of(s);
 
-	h->last_at = now > h->last_at ? now : h->last_at + 1;
-	return h->last_at;
-}
-
-static struct jd_str origin_id(const struct storing *s)
-{
-	struct jd_el el = jd_el_child(jd_stanza_root(s->ev.st), JD_NS_SID, "origin-id");
-	struct jd_str id = jd_el_attr(el, "id");
-
-	return id.len > ORIGIN_ID_MAX ? JD_STR_NULL : id;
-}
-
-static void write_row(struct storing *s)
-{
-	struct jd_stanza *st = s->ev.st;
-	struct jd_unit *unit = jd_unit_new();
-	struct jd_param owner = jd_int(owner_of(s)), at;
-
-	s->at = next_time(home_of(s));
-	at = jd_int(s->at);
-	jd_unit_key(unit, (uint64_t)owner.num);
-	jd_unit_add(unit, &count_up, JD_PARAMS(owner, at));
-	jd_unit_add(unit, &put,
-		    JD_PARAMS(owner, at, jd_text(jd_jid_bare_str(peer_of(s))),
-			      jd_text(jd_jid_resource(peer_of(s))), jd_int(!s->in),
-			      jd_int(st->type == JD_TYPE_CHAT), jd_text(origin_id(s)),
-			      jd_int(s->flags), jd_blob(jd_stanza_bytes(st, st->arena))));
-	if (jd_unit_submit(unit, jd_call_pending(s->ev.call), on_written, s) < 0)
+	if (archive_put(s->mi, jd_call_pending(s->ev.call), &row, s->flags, false, on_stored, s) <
+	    0)
 		refuse(s);
+}
+
+/* -- it goes on ------------------------------------------------------------------------- */
+
+/* A message that has gone on, while its sender's row is written. */
+struct ahead {
+	struct jd_receipt *receipt;
+	struct jd_session *session; /* NULL: it has ended */
+	struct jd_promise *promise; /* of the session */
+};
+
+static void on_session_gone(void *arg)
+{
+	struct ahead *a = arg;
+
+	a->session = NULL;
+	a->promise = NULL;
+}
+
+static void on_ahead(void *arg, int result, uint64_t id, jd_usec at)
+{
+	struct ahead *a = arg;
+	struct jd_session *session = a->session;
+
+	(void)id;
+	(void)at;
+	jd_promise_end(a->promise);
+	if (result < 0 && session)
+		jd_session_end(session, not_now);
+	jd_receipt_drop(a->receipt); /* now that nobody would count it */
+	jd_free(a);
+}
+
+static void store_ahead(struct storing *s)
+{
+	struct jd_archive_put row = row_of(s);
+	struct ahead *a = jd_alloc(sizeof(*a));
+
+	a->receipt = s->receipt;
+	s->receipt = NULL;
+	a->session = s->ev.session;
+	a->promise = jd_promise_new(jd_session_pending(a->session), (void (*)(void))on_ahead,
+				    on_session_gone, a);
+	if (archive_put(s->mi, NULL, &row, s->flags, true, on_ahead, a) == 0) {
+		archive_retract_by(s->mi, owner_of(s), s->ev.st, true);
+		end(s, JD_PASS);
+		return;
+	}
+	s->receipt = a->receipt;
+	jd_promise_end(a->promise);
+	jd_free(a);
+	refuse(s);
+}
+
+/* Others would get a copy, or too much of it is on its way already. */
+static bool must_wait(struct storing *s)
+{
+	const struct log *log = archive_log_find(s->mi, owner_of(s));
+
+	return s->in || (log && log->n_ops >= AHEAD_MAX) ||
+	       jd_session_next(s->ev.account, jd_session_next(s->ev.account, NULL)) != NULL;
 }
 
 /* -- is it wanted? -------------------------------------------------------------------- */
+
+static void store(struct storing *s, bool wanted)
+{
+	const struct archive *a = jd_data(s->mi);
+
+	s->hidden = !wanted || s->kept == KEPT_UNTIL_DELIVERED;
+	if (s->hidden && (!s->in || !a->deliver))
+		end(s, JD_PASS);
+	else if (must_wait(s))
+		store_waiting(s);
+	else
+		store_ahead(s);
+}
 
 static void on_listed(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
@@ -279,86 +210,76 @@ static void on_listed(void *arg, enum jd_db_status status, const struct jd_rows 
 
 	if (status != JD_DB_OK)
 		refuse(s);
-	else if (jd_rows_count(rows) && (jd_row_int(rows, 0, 0) & ROSTER_LISTED))
-		write_row(s);
 	else
-		end(s, JD_PASS);
+		store(s, jd_rows_count(rows) && (jd_row_int(rows, 0, 0) & ROSTER_LISTED));
 }
 
 static void judge(struct storing *s)
 {
 	struct jd_jid peer = peer_of(s);
+	enum keep keep = archive_home_keep(jd_data(s->mi), home_of(s), peer);
 
-	switch (archive_home_keep(jd_data(s->mi), home_of(s), peer)) {
-	case KEEP_NEVER:
-		end(s, JD_PASS);
-		return;
-	case KEEP_ALWAYS:
-		write_row(s);
-		return;
-	case KEEP_ROSTER:
-		if (jd_db_query(jd_call_pending(s->ev.call), &is_listed,
-				JD_PARAMS(jd_int(owner_of(s)), jd_text(jd_jid_bare_str(peer))),
-				on_listed, s) < 0)
-			refuse(s);
-	}
-}
-
-/* -- loading -------------------------------------------------------------------------- */
-
-static void on_made(void *arg, enum jd_db_status status, const struct jd_rows *rows)
-{
-	struct storing *s = arg;
-
-	if (status != JD_DB_OK || !jd_rows_count(rows)) {
+	if (keep != KEEP_ROSTER)
+		store(s, keep == KEEP_ALWAYS);
+	else if (jd_db_query(
+			 jd_call_pending(s->ev.call), &is_listed,
+			 JD_PARAMS(jd_int((int64_t)owner_of(s)), jd_text(jd_jid_bare_str(peer))),
+			 on_listed, s) < 0)
 		refuse(s);
-		return;
-	}
-	if (home_of(s)->changes != s->changes) {
-		load_home(s);
-		return;
-	}
-	archive_home_fill(home_of(s), rows);
-	judge(s);
 }
+
+static void load_home(struct storing *s);
 
 static void on_loaded(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct storing *s = arg;
-	struct jd_unit *unit;
 
-	if (status != JD_DB_OK || jd_rows_count(rows)) {
-		on_made(s, status, rows);
-		return;
-	}
-	unit = jd_unit_new();
-	jd_unit_key(unit, (uint64_t)owner_of(s));
-	jd_unit_add(unit, &make_owner, JD_PARAMS(jd_int(owner_of(s))));
-	jd_unit_add(unit, &load_made, JD_PARAMS(jd_int(owner_of(s))));
-	if (jd_unit_submit(unit, jd_call_pending(s->ev.call), on_made, s) < 0)
+	if (status != JD_DB_OK) {
 		refuse(s);
+	} else if (home_of(s)->changes != s->changes) {
+		load_home(s);
+	} else {
+		archive_home_fill(home_of(s), rows);
+		judge(s);
+	}
 }
 
 static void load_home(struct storing *s)
 {
 	s->changes = home_of(s)->changes;
-	if (jd_db_query(jd_call_pending(s->ev.call), &load, JD_PARAMS(jd_int(owner_of(s))),
-			on_loaded, s) < 0)
+	if (archive_home_load(jd_call_pending(s->ev.call), owner_of(s), on_loaded, s) < 0)
 		refuse(s);
 }
 
 /* -- messages ------------------------------------------------------------------------- */
 
-static enum jd_verdict store(struct jd_instance *mi, struct jd_stanza_event *ev, bool in, int flags)
+/* Before its message has gone anywhere. */
+static bool in_trouble(const struct storing *s)
 {
-	struct storing *s = jd_call_data(ev->call, sizeof(*s));
+	const struct log *log = archive_log_find(s->mi, owner_of(s));
 
+	return !s->in && log && log->failures;
+}
+
+static enum jd_verdict take(struct jd_instance *mi, struct jd_stanza_event *ev, bool in)
+{
+	const struct archive *a = jd_data(mi);
+	int flags;
+	enum kept kept = archive_rules(ev->st, &flags);
+	struct storing *s;
+
+	if (kept == KEPT_NO || (kept == KEPT_UNTIL_DELIVERED && (!in || !a->deliver)))
+		return JD_PASS;
+	s = jd_call_data(ev->call, sizeof(*s));
 	s->mi = mi;
 	s->ev = *ev;
 	s->in = in;
+	s->kept = kept;
 	s->flags = flags;
 	s->receipt = jd_receipt_take(ev->st);
-	if (home_of(s)->loaded)
+	if (in_trouble(s))
+		refuse(s);
+	else if (home_of(s)->loaded)
 		judge(s);
 	else
 		load_home(s);
@@ -383,14 +304,12 @@ static bool is_own_id(struct jd_el child, const void *arg)
 /* What goes to the own account is stored when it comes in. */
 static enum jd_verdict on_session(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
-	int flags;
-
 	if (ev->st->kind != JD_MESSAGE || !jd_account_owner(ev->account))
 		return JD_PASS;
 	(void)jd_stanza_remove(ev->st, is_own_id, ev);
-	if (jd_jid_bare_eq(ev->st->to, ev->st->from) || !archive_rules_keep(ev->st, &flags))
+	if (jd_jid_bare_eq(ev->st->to, ev->st->from))
 		return JD_PASS;
-	return store(mi, ev, false, flags);
+	return take(mi, ev, false);
 }
 
 static enum jd_verdict on_session_last(struct jd_instance *mi, struct jd_stanza_event *ev)
@@ -404,25 +323,26 @@ static enum jd_verdict on_session_last(struct jd_instance *mi, struct jd_stanza_
 /* What mod_message is going to return to its sender is not kept (RFC 6121 8.5.3.2.1). */
 static bool is_for_nobody(const struct jd_stanza_event *ev)
 {
-	return ev->st->to.resource_len && !ev->session && ev->st->type != JD_TYPE_CHAT;
+	return ev->st->to.resource_len && !ev->session && !ev->again &&
+	       ev->st->type != JD_TYPE_CHAT;
 }
 
 static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
-	int flags;
+	uint64_t owner = jd_account_owner(ev->account);
 
-	if (ev->st->kind != JD_MESSAGE || !jd_account_owner(ev->account))
+	/* One that has a row comes for a second time, from a session that has ended. */
+	if (ev->st->kind != JD_MESSAGE || !owner || ev->st->row.owner == owner)
 		return JD_PASS;
 	(void)jd_stanza_remove(ev->st, is_own_id, ev);
-	if (is_for_nobody(ev) || !archive_rules_keep(ev->st, &flags))
+	if (is_for_nobody(ev))
 		return JD_PASS;
-	return store(mi, ev, true, flags);
+	return take(mi, ev, true);
 }
 
 int archive_store_start(struct jd_instance *mi)
 {
-	static struct jd_stmt *const all[] = {&load,     &make_owner, &load_made, &is_listed,
-					      &count_up, &put,        &find};
+	static struct jd_stmt *const all[] = {&is_listed};
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 
 	if (r == 0)

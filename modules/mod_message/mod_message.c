@@ -15,7 +15,8 @@
  *                         headline, error    -                     nothing
  *
  * Section 8.5.2.1.1 lets a server choose between the most available session and
- * all of them; we choose all, because people have several devices.
+ * all of them; we choose all, because people have several devices.  What the account's log
+ * has (its row is set) goes to whoever comes later, and is never returned.
  */
 #include <jackdaw/module.h>
 
@@ -33,13 +34,20 @@ static unsigned deliver_all(const struct jd_stanza_event *ev)
 	return n;
 }
 
+/* In the account's log, where whoever comes finds it: it is no error that nobody is there. */
+static bool is_stored(const struct jd_stanza_event *ev)
+{
+	return ev->st->row.owner && ev->st->row.owner == jd_account_owner(ev->account);
+}
+
 static enum jd_verdict to_bare(struct jd_stanza_event *ev)
 {
 	enum jd_type type = ev->st->type;
 
 	if (type == JD_TYPE_ERROR)
 		return JD_DONE;
-	if (type == JD_TYPE_GROUPCHAT || (!deliver_all(ev) && type != JD_TYPE_HEADLINE))
+	if (type == JD_TYPE_GROUPCHAT ||
+	    (!deliver_all(ev) && type != JD_TYPE_HEADLINE && !is_stored(ev)))
 		jd_bounce(ev->st, JD_SERVICE_UNAVAILABLE, NULL);
 	return JD_DONE;
 }
@@ -53,7 +61,8 @@ static enum jd_verdict to_full(struct jd_stanza_event *ev)
 	case JD_TYPE_ERROR:
 		return JD_DONE;
 	default:
-		jd_bounce(ev->st, JD_SERVICE_UNAVAILABLE, NULL);
+		if (!is_stored(ev))
+			jd_bounce(ev->st, JD_SERVICE_UNAVAILABLE, NULL);
 		return JD_DONE;
 	}
 }
@@ -72,7 +81,7 @@ static bool forged_id(struct jd_el child, const void *arg)
 static enum jd_verdict on_account_first(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	(void)mi;
-	if (ev->st->kind == JD_MESSAGE)
+	if (ev->st->kind == JD_MESSAGE && !is_stored(ev))
 		(void)jd_stanza_remove(ev->st, forged_id, ev);
 	return JD_PASS;
 }
@@ -82,7 +91,7 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 	(void)mi;
 	if (ev->st->kind != JD_MESSAGE)
 		return JD_PASS;
-	if (!ev->st->to.resource_len)
+	if (!ev->st->to.resource_len || ev->again)
 		return to_bare(ev);
 	if (ev->session && jd_session_send(ev->session, ev->st))
 		return JD_DONE;

@@ -56,6 +56,11 @@ void session_end(struct jd_session *s, enum stream_condition condition, const ch
 	session_unbind(s);
 }
 
+void jd_session_end(struct jd_session *s, const char *text)
+{
+	session_end(s, STREAM_INTERNAL_SERVER_ERROR, text);
+}
+
 /* -- binding ----------------------------------------------------------------------------- */
 
 static struct jd_session *session_new(struct client *c, const struct bind_ask *ask,

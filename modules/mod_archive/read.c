@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Rows as stanzas, for those who deliver them: what came in behind a place, or the
+ * last ones there are.
+ */
+#include "archive.h"
+#include "sql.h"
+
+#define ROWS_MOST 100
+
+#define SHOWN_SQLITE   " WHERE " RANGE_SQLITE " AND " VISIBLE
+#define SHOWN_PGSQL    " WHERE " RANGE_PGSQL " AND " VISIBLE
+#define DELIVER_SQLITE " WHERE " RANGE_SQLITE " AND direction = 0 AND flags & 4 = 0"
+#define DELIVER_PGSQL  " WHERE " RANGE_PGSQL " AND direction = 0 AND flags & 4 = 0"
+
+#define READ(nm, where_sqlite, where_pgsql, dir)                                                   \
+	{                                                                                          \
+		.name = "archive.read_" nm, .lane = JD_LANE_READ,                                  \
+		.sql = ROWS_SQLITE(where_sqlite, dir, "$6"),                                       \
+		.pgsql = ROWS_PGSQL(where_pgsql, dir, "$6"),                                       \
+	}
+
+/* By `deliver`, and by `newest`. */
+static struct jd_stmt reads[2][2] = {
+	{READ("first", SHOWN_SQLITE, SHOWN_PGSQL, "ASC"),
+	 READ("last", SHOWN_SQLITE, SHOWN_PGSQL, "DESC")},
+	{READ("deliver_first", DELIVER_SQLITE, DELIVER_PGSQL, "ASC"),
+	 READ("deliver_last", DELIVER_SQLITE, DELIVER_PGSQL, "DESC")},
+};
+
+/* -- stanzas ------------------------------------------------------------------------------ */
+
+struct jd_stanza *archive_stanza(const struct jd_rows *rows, size_t row, unsigned col)
+{
+	if (jd_row_int(rows, row, col) != 0)
+		return NULL;
+	return jd_stanza_parse(jd_row_str(rows, row, col + 1));
+}
+
+void archive_tell_id(struct jd_stanza *st, struct jd_jid by, uint64_t owner, uint64_t id)
+{
+	struct jd_xml *x = jd_stanza_add(st);
+
+	jd_xml_start(x, JD_NS_SID, "stanza-id");
+	jd_xml_attr(x, "by", jd_jid_bare_str(by));
+	jd_xml_attr(x, "id", jd_stanza_id_encode(st->arena, owner, id));
+	jd_xml_end(x);
+	jd_stanza_added(st, x);
+}
+
+/* -- reading ------------------------------------------------------------------------------ */
+
+struct reading {
+	struct reading *next, **at; /* in those of the instance */
+	struct jd_instance *mi;
+	struct jd_promise *promise; /* NULL: nobody waits any more */
+	uint64_t owner;
+	unsigned limit;
+	bool newest;
+	jd_archive_read_fn fn;
+	void *arg;
+};
+
+static void on_broken(void *arg)
+{
+	struct reading *r = arg;
+
+	r->promise = NULL;
+}
+
+static void add(struct reading *r)
+{
+	struct archive *a = jd_data(r->mi);
+
+	r->next = a->readings;
+	r->at = &a->readings;
+	if (r->next)
+		r->next->at = &r->next;
+	a->readings = r;
+}
+
+static void end(struct reading *r)
+{
+	*r->at = r->next;
+	if (r->next)
+		r->next->at = r->at;
+	jd_promise_end(r->promise);
+	jd_free(r);
+}
+
+void archive_read_stop(struct jd_instance *mi)
+{
+	struct archive *a = jd_data(mi);
+
+	while (a->readings)
+		end(a->readings);
+}
+
+static struct jd_archived archived(const struct reading *r, const struct jd_rows *rows, size_t row)
+{
+	struct jd_archived out = {
+		.id = (uint64_t)jd_row_int(rows, row, ROW_ID),
+		.at = (jd_usec)jd_row_int(rows, row, ROW_AT),
+		.hidden = jd_row_int(rows, row, ROW_FLAGS) & FLAG_HIDDEN,
+		.st = archive_stanza(rows, row, ROW_FORMAT),
+	};
+	/* What a room has reflected comes from it. */
+	bool from = jd_row_int(rows, row, ROW_OUT) != 0 ||
+		    jd_host_is_component(jd_instance_host(r->mi));
+
+	if (!out.st)
+		return out;
+	jd_stanza_set_row(out.st, r->owner, out.id);
+	if (!out.hidden)
+		archive_tell_id(out.st, from ? out.st->from : out.st->to, r->owner, out.id);
+	return out;
+}
+
+static void give(struct reading *r, const struct jd_rows *rows)
+{
+	struct jd_archived out[ROWS_MOST];
+	size_t n = jd_rows_count(rows);
+	bool more = n && jd_row_int(rows, 0, ROW_FOUND) > (int64_t)n;
+
+	if (n > r->limit) {
+		n = r->limit;
+		more = true;
+	}
+	for (size_t i = 0; i < n; i++)
+		out[i] = archived(r, rows, r->newest ? n - 1 - i : i);
+	r->fn(r->arg, 0, out, n, more);
+	for (size_t i = 0; i < n; i++)
+		jd_stanza_unref(out[i].st);
+}
+
+static void on_read(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+{
+	struct reading *r = arg;
+	bool waited = r->promise != NULL;
+
+	jd_promise_end(r->promise);
+	r->promise = NULL;
+	if (waited && status == JD_DB_OK)
+		give(r, rows);
+	else if (waited)
+		r->fn(r->arg, -JD_EDB, NULL, 0, false);
+	end(r);
+}
+
+int archive_read(struct jd_instance *mi, struct jd_owner *owner, const struct jd_archive_read *what,
+		 jd_archive_read_fn fn, void *arg)
+{
+	struct jd_stmt *stmt = &reads[what->deliver][what->newest];
+	uint64_t before = what->before ? what->before : INT64_MAX;
+	struct reading *r = jd_alloc(sizeof(*r));
+	int err;
+
+	*r = (struct reading){
+		.mi = mi, .owner = what->owner, .newest = what->newest, .fn = fn, .arg = arg};
+	r->limit = what->limit < 1 ? 1 : what->limit;
+	if (r->limit > ROWS_MOST)
+		r->limit = ROWS_MOST;
+	err = jd_db_query(jd_instance_pending(mi), stmt,
+			  JD_PARAMS(jd_int((int64_t)what->owner), jd_int((int64_t)what->after),
+				    jd_int((int64_t)before), jd_int((int64_t)what->since),
+				    jd_int(INT64_MAX), jd_int(r->limit + 1)),
+			  on_read, r);
+	if (err) {
+		jd_free(r);
+		return err;
+	}
+	r->promise = jd_promise_new(owner, (void (*)(void))fn, on_broken, r);
+	add(r);
+	return 0;
+}
+
+int archive_read_start(struct jd_instance *mi)
+{
+	static struct jd_stmt *const all[] = {&reads[0][0], &reads[0][1], &reads[1][0],
+					      &reads[1][1]};
+
+	return jd_statements(mi, all, JD_ARRAY_SIZE(all));
+}
