@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Hashes, message authentication and base64 for modules: what protocols ask for
- * in the open (capabilities, time-limited credentials).  Passwords are not a
- * module's business: the core keeps and compares them.
+ * Hashes, message authentication, base64, random bytes, and what Web Push is made of, for
+ * modules: what protocols ask for in the open (capabilities, time-limited credentials).  Passwords
+ * are not a module's business: the core keeps and compares them.
  */
 #pragma once
 
@@ -19,3 +19,32 @@ JD_EXPORT void jd_digest(enum jd_hash_kind kind, struct jd_str data, uint8_t *ou
 JD_EXPORT void jd_hmac(enum jd_hash_kind kind, struct jd_str key, struct jd_str data, uint8_t *out);
 /* With padding, in one line; in the arena. */
 JD_EXPORT struct jd_str jd_base64(struct jd_arena *arena, const void *data, size_t n);
+/* The URL alphabet, without padding. */
+JD_EXPORT struct jd_str jd_base64url(struct jd_arena *arena, const void *data, size_t n);
+/* Either with padding or without; exactly n bytes. -JD_EINVAL. */
+JD_EXPORT int jd_base64url_read(struct jd_str text, uint8_t *out, size_t n) JD_MUST_USE;
+
+JD_EXPORT void jd_random(void *out, size_t n);
+/* HKDF (RFC 5869); n is at most jd_digest_size(). */
+JD_EXPORT void jd_hkdf(enum jd_hash_kind kind, struct jd_str salt, struct jd_str secret,
+		       struct jd_str info, uint8_t *out, size_t n);
+/* AES-128-GCM without additional data; out has room for data.len + JD_SEAL_TAG bytes. */
+#define JD_SEAL_KEY   16
+#define JD_SEAL_NONCE 12
+#define JD_SEAL_TAG   16
+JD_EXPORT void jd_seal(const uint8_t key[JD_SEAL_KEY], const uint8_t nonce[JD_SEAL_NONCE],
+		       struct jd_str data, uint8_t *out);
+
+/* The curve P-256: numbers big end first, points uncompressed. -JD_EINVAL: no key of that curve. */
+#define JD_EC_PRIVATE   32
+#define JD_EC_PUBLIC    65
+#define JD_EC_SHARED    32
+#define JD_EC_SIGNATURE 64
+JD_EXPORT void jd_ec_make(uint8_t private[JD_EC_PRIVATE], uint8_t public[JD_EC_PUBLIC]);
+JD_EXPORT int jd_ec_public(const uint8_t private[JD_EC_PRIVATE],
+			   uint8_t public[JD_EC_PUBLIC]) JD_MUST_USE;
+JD_EXPORT int jd_ec_shared(const uint8_t private[JD_EC_PRIVATE], const uint8_t peer[JD_EC_PUBLIC],
+			   uint8_t shared[JD_EC_SHARED]) JD_MUST_USE;
+/* ES256 (RFC 7518). */
+JD_EXPORT int jd_ec_sign(const uint8_t private[JD_EC_PRIVATE], struct jd_str data,
+			 uint8_t signature[JD_EC_SIGNATURE]) JD_MUST_USE;

@@ -57,6 +57,7 @@ static void client_session_ends(struct client *c)
 	struct jd_session *s = c->session;
 
 	c->ended = true;
+	component_gone(c);
 	if (!s)
 		return;
 	c->session = NULL;
@@ -119,6 +120,8 @@ static void client_element(struct client *c, struct jd_wire *wire)
 {
 	if (c->session)
 		session_receive(c->session, wire);
+	else if (c->component)
+		component_receive(c->component, wire);
 	else
 		wire_unref(wire); /* the session has been ended; the stream is closing */
 }
@@ -160,6 +163,9 @@ void client_receive(const struct io_msg *msg, void *arg)
 		break;
 	case C2S_REGISTER:
 		client_register(client_of(msg->link), msg->p);
+		break;
+	case C2S_COMPONENT:
+		component_bind(client_of(msg->link), msg->p);
 		break;
 	case C2S_ELEMENT:
 		client_element(client_of(msg->link), msg->p);

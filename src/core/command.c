@@ -101,6 +101,7 @@ void commands_init(void)
 	add_core(commands_db);
 	add_core(commands_ban);
 	add_core(commands_modules);
+	add_core(commands_component);
 	add_core(commands_memory);
 }
 

@@ -98,12 +98,13 @@ unsigned command_n_args(const struct jd_command_def *def);
 /* -- the core's own
  * ---------------------------------------------------------------------------------- */
 
-extern const struct jd_command_def commands_core[];    /* commands_core.c */
-extern const struct jd_command_def commands_ban[];     /* commands_ban.c */
-extern const struct jd_command_def commands_db[];      /* commands_db.c */
-extern const struct jd_command_def commands_memory[];  /* commands_memory.c */
-extern const struct jd_command_def commands_modules[]; /* commands_modules.c */
-extern const struct jd_command_def commands_tokens[];  /* commands_tokens.c */
-extern const struct jd_command_def commands_users[];   /* commands_users.c */
+extern const struct jd_command_def commands_core[];      /* commands_core.c */
+extern const struct jd_command_def commands_ban[];       /* commands_ban.c */
+extern const struct jd_command_def commands_db[];        /* commands_db.c */
+extern const struct jd_command_def commands_component[]; /* component.c */
+extern const struct jd_command_def commands_memory[];    /* commands_memory.c */
+extern const struct jd_command_def commands_modules[];   /* commands_modules.c */
+extern const struct jd_command_def commands_tokens[];    /* commands_tokens.c */
+extern const struct jd_command_def commands_users[];     /* commands_users.c */
 /* Ends every session of a host, account or full address; how many. text is static. */
 int64_t sessions_end(struct jd_jid address, enum stream_condition why, const char *text);

@@ -18,24 +18,25 @@
 #include "util/log.h"
 
 struct conf_listen {
-	const char *kind; /* "c2s", "c2s-tls", "http", "https" */
+	const char *kind; /* "c2s", "c2s-tls", "http", "https", "component" */
 	const char *name; /* the title of its section; without a `kind` inside it is one */
 	const char *address;
 	int64_t port;
 	int64_t max_per_address;
 	const char **uncounted_from, **proxy_from; /* networks */
-	int kind_number;                           /* place in c2s, c2s-tls, http, https */
+	int kind_number;                           /* place in those */
 };
 
 struct conf_host {
-	const char *name;              /* prepared */
-	const char *certificate, *key; /* absolute paths; NULL: no TLS for it */
-	const char *client_ca;         /* absolute path; NULL: clients need no certificates */
-	bool anonymous;                /* anybody may log in as nobody */
-	bool component;                /* it has no users; behind those that have some */
-	const char *rooms;             /* what its component for rooms is called; "": none */
-	const char **modules;          /* ends with NULL; as in the file */
-	const char **admins;           /* ends with NULL; prepared bare addresses */
+	const char *name;                 /* prepared */
+	const char *certificate, *key;    /* absolute paths; NULL: no TLS for it */
+	const char *client_ca;            /* absolute path; NULL: clients need no certificates */
+	bool anonymous;                   /* anybody may log in as nobody */
+	bool component;                   /* it has no users; behind those that have some */
+	const char *secret, *secret_file; /* of an external component; NULL: its modules answer */
+	const char *rooms;                /* what its component for rooms is called; "": none */
+	const char **modules;             /* ends with NULL; as in the file */
+	const char **admins;              /* ends with NULL; prepared bare addresses */
 	/* Instance data for each of modules: allocated by module->data_size, options filled in.
 	 * The instance takes it over and leaves NULL. Texts in it live as long as the conf. */
 	void **module_data;
@@ -80,6 +81,10 @@ struct conf {
 		int64_t bytes_before_login, stanzas_before_login;
 		jd_usec burst;
 	} limits;
+	struct {
+		const char *trust; /* absolute path; NULL: the system's */
+		bool allow_private;
+	} http_client;
 	const char *module_dir, *schema_dir;
 	const char **admins;    /* of the whole server; as those of a host */
 	struct jd_arena *arena; /* holds all of it */

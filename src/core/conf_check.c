@@ -13,10 +13,11 @@
 
 #include "core/conf_judge.h"
 #include "net/proxy.h"
+#include "util/crypto.h"
 
-static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", NULL};
-static const int64_t kind_ports[] = {5222, 5223, 5280, 5443};
-enum { KIND_C2S, KIND_C2S_TLS, KIND_HTTP, KIND_HTTPS };
+static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", "component", NULL};
+static const int64_t kind_ports[] = {5222, 5223, 5280, 5443, 5347};
+enum { KIND_C2S, KIND_C2S_TLS, KIND_HTTP, KIND_HTTPS, KIND_COMPONENT };
 
 /* -- paths --------------------------------------------------------------------------- */
 
@@ -90,6 +91,7 @@ static void check_paths(struct judge *j, const struct conf_node *top)
 	absolute(j, &c->database.path);
 	absolute(j, &c->database.password_file);
 	absolute(j, &c->control.socket);
+	absolute(j, &c->http_client.trust);
 	if (strlen(c->control.socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		mistake(j, socket ? socket->line : 0,
 			"'socket' in control is too long: the path of a socket has 107 bytes at "
@@ -175,14 +177,17 @@ static void listen_kind(struct judge *j, struct conf_listen *l, const struct con
 	/* A wrong kind has been named already. */
 	if (l->kind_number < 0 && !node_option(n, "kind"))
 		mistake(j, n->line,
-			"listen '%s' needs a 'kind', unless its name is one: c2s, c2s-tls, http or "
-			"https%s",
+			"listen '%s' needs a 'kind', unless its name is one: c2s, c2s-tls, http, "
+			"https or component%s",
 			l->name, near_name(j, l->name, kinds));
 	if (l->kind_number < 0)
 		return;
 	l->kind = kinds[l->kind_number];
 	if (l->port < 0 && !node_option(n, "port"))
 		l->port = kind_ports[l->kind_number];
+	/* It has no TLS, and who connects there may speak for a whole domain. */
+	if (l->kind_number == KIND_COMPONENT && !node_option(n, "address"))
+		l->address = "localhost";
 }
 
 static bool any_certificate(const struct judge *j)
@@ -333,6 +338,76 @@ static void check_see_other(struct judge *j, const struct conf_node *top)
 			c->see_other_uri);
 }
 
+/* -- external components ----------------------------------------------------------------- */
+
+/* The first line of the file. */
+static void read_secret(struct judge *j, const struct judged_host *jh)
+{
+	struct conf_host *h = jh->host;
+	int line = node_line(jh->node, "secret_file");
+	char text[1024];
+	FILE *file;
+
+	if (j->conf->run_dir[0] != '/')
+		return;
+	absolute(j, &h->secret_file);
+	file = fopen(h->secret_file, "re");
+	if (!file) {
+		mistake(j, line, "'secret_file' in component: %s: %s", h->secret_file,
+			strerror(errno));
+		return;
+	}
+	h->secret = "";
+	if (fgets(text, sizeof(text), file)) {
+		text[strcspn(text, "\r\n")] = '\0';
+		h->secret = jd_arena_str(j->arena, jd_cstr(text)).p;
+	}
+	(void)fclose(file);
+	crypto_wipe(text, sizeof(text));
+	if (!*h->secret)
+		mistake(j, line, "'secret_file' in component: %s has no secret in its first line",
+			h->secret_file);
+}
+
+static void check_component(struct judge *j, const struct judged_host *jh)
+{
+	struct conf_host *h = jh->host;
+	int line = jh->node->line;
+
+	if (h->secret && h->secret_file)
+		mistake(j, line, "component '%s' has a secret and a secret_file", h->name);
+	else if (h->secret && !*h->secret)
+		mistake(j, node_line(jh->node, "secret"), "'secret' in component is empty");
+	else if (h->secret_file)
+		read_secret(j, jh);
+	if (h->modules[0] && (h->secret || h->secret_file))
+		mistake(j, line,
+			"component '%s' has modules and a secret: it answers here, or elsewhere",
+			h->name);
+	else if (!h->modules[0] && !h->secret && !h->secret_file)
+		mistake(j, line, "component '%s' has neither modules nor a secret", h->name);
+}
+
+static void check_components(struct judge *j)
+{
+	const struct judged_host *external = NULL;
+	bool listener = false;
+
+	for (size_t i = 0; i < j->n_hosts; i++) {
+		if (!j->hosts[i].host->component)
+			continue;
+		check_component(j, &j->hosts[i]);
+		if (j->hosts[i].host->secret)
+			external = &j->hosts[i];
+	}
+	for (size_t i = 0; i < j->conf->n_listens; i++)
+		listener |= j->conf->listens[i].kind_number == KIND_COMPONENT;
+	if (external && !listener)
+		mistake(j, external->node->line,
+			"component '%s' cannot connect: there is no listen \"component\"",
+			external->host->name);
+}
+
 void judge_all(struct judge *j, const struct conf_node *top)
 {
 	check_paths(j, top);
@@ -348,4 +423,5 @@ void judge_all(struct judge *j, const struct conf_node *top)
 	}
 	for (size_t i = 0; i < j->conf->n_listens; i++)
 		check_listen(j, i);
+	check_components(j);
 }

@@ -14,7 +14,7 @@
 
 static const char *const levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const formats[] = {"text", "json", NULL};
-static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", NULL};
+static const char *const kinds[] = {"c2s", "c2s-tls", "http", "https", "component", NULL};
 static const char *const drivers[] = {"sqlite", "pgsql", NULL};
 static const char *const mechanisms[] = {
 	"SCRAM-SHA-512-PLUS",
@@ -85,16 +85,23 @@ static const struct jd_option component_options[] = {
 	JD_OPT_LIST("modules", struct conf_host, modules, "", "What the component offers."),
 	JD_OPT_LIST("admins", struct conf_host, admins, NULL,
 		    "Addresses (user@host) that may administer it, besides those of its host."),
+	JD_OPT_TEXT("secret", struct conf_host, secret, NULL,
+		    "What an external component (XEP-0114) must know to connect as this one."),
+	JD_OPT_TEXT("secret_file", struct conf_host, secret_file, NULL,
+		    "A file whose first line is the secret."),
 	JD_OPT_END,
 };
 
 static const struct jd_option listen_options[] = {
 	JD_OPT_CHOICE("kind", struct conf_listen, kind_number, NULL, kinds,
 		      "What is spoken there; default: the listener's name."),
-	JD_OPT_TEXT("address", struct conf_listen, address, "*",
-		    "A numeric address, \"localhost\" (both loopbacks), or \"*\" (all)."),
-	JD_OPT_INT("port", struct conf_listen, port, NULL, 0, 65535,
-		   "TCP port; 0: the system chooses. Default: 5222, 5223, 5280, 5443 by kind."),
+	JD_OPT_TEXT(
+		"address", struct conf_listen, address, "*",
+		"A numeric address, \"localhost\" (both loopbacks), or \"*\" (all). Default for "
+		"components: localhost."),
+	JD_OPT_INT(
+		"port", struct conf_listen, port, NULL, 0, 65535,
+		"TCP port; 0: the system chooses. Default: 5222, 5223, 5280, 5443, 5347 by kind."),
 	JD_OPT_INT("max_per_address", struct conf_listen, max_per_address, "256", 0, 1000000,
 		   "Connections of one peer address (/64 for IPv6), more are closed; 0: no bound."),
 	JD_OPT_LIST("uncounted_from", struct conf_listen, uncounted_from, "127.0.0.0/8 ::1",
@@ -181,6 +188,14 @@ static const struct jd_option limits_options[] = {
 	JD_OPT_END,
 };
 
+static const struct jd_option http_client_options[] = {
+	JD_OPT_BOOL("allow_private", struct conf, http_client.allow_private, "false",
+		    "Whether requests may go to addresses that are not public, as well."),
+	JD_OPT_TEXT("trust", struct conf, http_client.trust, NULL,
+		    "File with the authorities (PEM) that are trusted; default: the system's."),
+	JD_OPT_END,
+};
+
 const struct conf_section conf_sections[] = {
 	{"", false, "At the top of the file.", top_options},
 	{"log", false, "What is written to standard error.", log_options},
@@ -191,6 +206,7 @@ const struct conf_section conf_sections[] = {
 	{"control", false, "The socket of jackdawctl.", control_options},
 	{"auth", false, "Logins.", auth_options},
 	{"limits", false, "Bounds.", limits_options},
+	{"http_client", false, "Requests to web servers, for modules.", http_client_options},
 };
 const size_t conf_n_sections = JD_ARRAY_SIZE(conf_sections);
 

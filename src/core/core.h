@@ -196,7 +196,8 @@ struct jd_host {
 	char *name;
 	const struct conf_host *conf;
 	bool component;
-	struct hash accounts; /* struct jd_account by local part */
+	struct component *external; /* component.c; NULL: its addresses live here */
+	struct hash accounts;       /* struct jd_account by local part */
 	struct chain chains[JD_HOOK_COUNT];
 	struct hash iqs;        /* iq.c */
 	struct mailbox mailbox; /* what is addressed to the host itself */
@@ -321,6 +322,7 @@ struct client {
 	uint64_t anonymous; /* the account that was made for it, until it is bound; or 0 */
 	struct question *delayed; /* auth.c: its answer waits for its time */
 	struct jd_session *session;
+	struct component *component; /* that is connected by it; NULL: a client */
 };
 
 struct jd_session {
@@ -364,6 +366,16 @@ static inline struct jd_str session_device(const struct jd_session *s)
 
 #define SESSION_HOLD_POSTS 64 /* its client is not read beyond this */
 
+/* -- external components (component.c) ------------------------------------------------------- */
+
+void component_add(struct jd_host *host);
+void component_free(struct jd_host *host);
+void component_bind(struct client *c, struct component_ask *ask); /* takes over ask */
+void component_gone(struct client *c);
+void component_receive(struct component *x, struct jd_wire *wire); /* takes over wire */
+/* To its stream; or back. */
+void component_send(struct component *x, struct jd_stanza *st);
+
 void client_receive(const struct io_msg *msg, void *arg); /* the io_receive_fn */
 struct client *client_of(struct link *link);
 void client_ask_done(struct client *c); /* one of asks has been answered */
@@ -391,6 +403,8 @@ void session_receive(struct jd_session *s, struct jd_wire *wire);
 void session_mailbox(struct jd_session *s); /* readies its mailbox */
 /* Writes without asking session_out. */
 bool session_write(struct jd_session *s, struct jd_stanza *st);
+/* -JD_ELIMIT: its outbox is full. */
+int link_stanza(struct link *link, struct jd_stanza *st, enum stanza_framing framing) JD_MUST_USE;
 
 /* Less than LINK_SOFT_BYTES may be queued for it now (drain.c). */
 void session_drained(struct jd_session *s);
@@ -447,6 +461,8 @@ void iq_builtin(struct jd_host *host);
 /* True when st answers a question of ours: it has been delivered to it. */
 bool ask_answered(struct jd_stanza *st);
 void ask_fini(void); /* nobody is asked any more; callbacks are not run */
+
+void http_ask_fini(void); /* the client's thread ends; nobody is told */
 
 /* -- authentication (auth.c)
  * ---------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What modules may have of the hashes in util/crypto.h.
+ * What modules may have of util/crypto.h.
  */
 #include <jackdaw/crypto.h>
 
@@ -8,6 +8,12 @@
 #include "util/crypto.h"
 
 _Static_assert(JD_DIGEST_MAX == CRYPTO_MAX_DIGEST, "both headers say how large a digest may be");
+_Static_assert(JD_SEAL_KEY == CRYPTO_BLOCK_LEN && JD_SEAL_NONCE == CRYPTO_SEAL_NONCE &&
+		       JD_SEAL_TAG == CRYPTO_SEAL_TAG,
+	       "the same of a cipher");
+_Static_assert(JD_EC_PRIVATE == CRYPTO_EC_PRIVATE && JD_EC_PUBLIC == CRYPTO_EC_PUBLIC &&
+		       JD_EC_SHARED == CRYPTO_EC_SHARED && JD_EC_SIGNATURE == CRYPTO_EC_SIGNATURE,
+	       "the same of a curve");
 
 static enum crypto_hash inner(enum jd_hash_kind kind)
 {
@@ -44,4 +50,61 @@ struct jd_str jd_base64(struct jd_arena *arena, const void *data, size_t n)
 
 	text[len] = '\0';
 	return (struct jd_str){text, len};
+}
+
+struct jd_str jd_base64url(struct jd_arena *arena, const void *data, size_t n)
+{
+	char *text = jd_arena_bytes(arena, BASE64_LEN(n) + 1);
+	size_t len = base64url_encode(data, n, text);
+
+	text[len] = '\0';
+	return (struct jd_str){text, len};
+}
+
+int jd_base64url_read(struct jd_str text, uint8_t *out, size_t n)
+{
+	size_t len;
+
+	while (text.len && text.p[text.len - 1] == '=')
+		text.len--;
+	return base64url_decode(text, out, n, &len) < 0 || len != n ? -JD_EINVAL : 0;
+}
+
+void jd_random(void *out, size_t n)
+{
+	crypto_random(out, n);
+}
+
+void jd_hkdf(enum jd_hash_kind kind, struct jd_str salt, struct jd_str secret, struct jd_str info,
+	     uint8_t *out, size_t n)
+{
+	crypto_hkdf(inner(kind), salt, secret, info, out, n);
+}
+
+void jd_seal(const uint8_t key[JD_SEAL_KEY], const uint8_t nonce[JD_SEAL_NONCE], struct jd_str data,
+	     uint8_t *out)
+{
+	crypto_seal(key, nonce, data.p, data.len, out);
+}
+
+void jd_ec_make(uint8_t private[JD_EC_PRIVATE], uint8_t public[JD_EC_PUBLIC])
+{
+	crypto_ec_make(private, public);
+}
+
+int jd_ec_public(const uint8_t private[JD_EC_PRIVATE], uint8_t public[JD_EC_PUBLIC])
+{
+	return crypto_ec_public(private, public);
+}
+
+int jd_ec_shared(const uint8_t private[JD_EC_PRIVATE], const uint8_t peer[JD_EC_PUBLIC],
+		 uint8_t shared[JD_EC_SHARED])
+{
+	return crypto_ec_shared(private, peer, shared);
+}
+
+int jd_ec_sign(const uint8_t private[JD_EC_PRIVATE], struct jd_str data,
+	       uint8_t signature[JD_EC_SIGNATURE])
+{
+	return crypto_ec_sign(private, data.p, data.len, signature);
 }

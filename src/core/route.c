@@ -84,6 +84,10 @@ void jd_route(struct jd_stanza *st)
 		jd_bounce(st, JD_REMOTE_SERVER_NOT_FOUND, NULL);
 		return;
 	}
+	if (host->external) {
+		component_send(host->external, st);
+		return;
+	}
 	if (st->to.local_len)
 		a = account_get(host, jd_jid_local(st->to));
 	m = a ? &a->mailbox : &host->mailbox;

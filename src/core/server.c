@@ -62,6 +62,8 @@ struct jd_host *host_add(const char *name, const struct conf_host *conf)
 	list_init(&host->stream_features);
 	list_init(&host->bind_features);
 	host_mailbox(host);
+	if (conf && conf->secret)
+		component_add(host);
 	list_append(&server.hosts, &host->node);
 	hash_insert(&server.host_names, &host->by_name, hash_str(jd_jid_str(host->jid)));
 	iq_builtin(host);
@@ -99,6 +101,7 @@ void core_unload(void)
 
 static void host_free(struct jd_host *host)
 {
+	component_free(host);
 	list_remove(&host->node);
 	hash_remove(&server.host_names, &host->by_name);
 	hash_fini(&host->accounts);

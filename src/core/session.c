@@ -182,14 +182,11 @@ static void session_fail(struct jd_session *s)
 	loop_defer(server.loop, &s->fail, on_fail);
 }
 
-bool session_write(struct jd_session *s, struct jd_stanza *st)
+int link_stanza(struct link *link, struct jd_stanza *st, enum stanza_framing framing)
 {
-	enum stanza_framing framing = s->framed ? STANZA_FRAMED : STANZA_STREAM;
 	struct stanza_out out;
 	struct piece *p;
 
-	if (!s->client || s->failing)
-		return false;
 	p = link_piece(stanza_out_size(st, framing));
 	stanza_out(st, framing, p->text, &out);
 	p->head_len = (uint32_t)out.head.len;
@@ -200,7 +197,14 @@ bool session_write(struct jd_session *s, struct jd_stanza *st)
 		p->body_ref = shared_ref(&out.body_wire->shared);
 	}
 	server.stanzas_out++;
-	if (link_send(s->client->link, p) < 0) {
+	return link_send(link, p);
+}
+
+bool session_write(struct jd_session *s, struct jd_stanza *st)
+{
+	if (!s->client || s->failing)
+		return false;
+	if (link_stanza(s->client->link, st, s->framed ? STANZA_FRAMED : STANZA_STREAM) < 0) {
 		session_fail(s);
 		return false;
 	}

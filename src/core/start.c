@@ -173,6 +173,7 @@ static int start_workers(void)
 static void stop_workers(void)
 {
 	tokens_fini();
+	http_ask_fini();
 	worker_pool_free(server.workers);
 	server.workers = NULL;
 }

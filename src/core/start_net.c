@@ -73,6 +73,7 @@ void net_use_tls(struct tls_store *fresh)
 struct settings {
 	struct stream_settings s; /* first */
 	struct stream_host *hosts;
+	struct stream_component *components;
 };
 
 static void settings_release(struct shared *shared)
@@ -84,6 +85,14 @@ static void settings_release(struct shared *shared)
 		mem_free((void *)(uintptr_t)st->hosts[i].features.p);
 		mem_free((void *)(uintptr_t)st->hosts[i].bind_features.p);
 	}
+	for (size_t i = 0; i < st->s.n_components; i++) {
+		const struct stream_component *x = &st->components[i];
+
+		crypto_wipe((void *)(uintptr_t)x->secret.p, x->secret.len);
+		mem_free((void *)(uintptr_t)x->secret.p);
+		mem_free((void *)(uintptr_t)x->name.p);
+	}
+	mem_free(st->components);
 	mem_free(st->hosts);
 	mem_free((void *)(uintptr_t)st->s.see_other);
 	mem_free((void *)(uintptr_t)st->s.see_other_uri);
@@ -113,6 +122,23 @@ static void settings_hosts(struct settings *st)
 	}
 	st->s.hosts = st->hosts;
 	st->s.n_hosts = i;
+}
+
+static void settings_components(struct settings *st)
+{
+	size_t n = 0;
+
+	st->components = mem_alloc(server.conf->n_hosts * sizeof(st->components[0]));
+	for (size_t i = 0; i < server.conf->n_hosts; i++) {
+		const struct conf_host *h = &server.conf->hosts[i];
+
+		if (!h->secret)
+			continue;
+		st->components[n].name = jd_cstr(jd_strdup(jd_cstr(h->name)));
+		st->components[n++].secret = jd_cstr(jd_strdup(jd_cstr(h->secret)));
+	}
+	st->s.components = st->components;
+	st->s.n_components = n;
 }
 
 static unsigned mechanism_bits(const char *const *names)
@@ -167,6 +193,7 @@ static struct stream_settings *settings_new(const struct conf *conf)
 
 	shared_init(&s->shared, settings_release);
 	settings_hosts(st);
+	settings_components(st);
 	s->allow_plaintext = conf->auth.allow_plaintext;
 	s->mechanisms =
 		mechanism_bits(conf->auth.mechanisms) & ~sasl_without_hashes(net_hash_bits(conf));
@@ -206,6 +233,13 @@ static struct proxy_net *networks(const char *const *texts, size_t *ret_n)
 	return nets;
 }
 
+static void (*accepted_by(const char *kind))(struct conn *c, void *arg)
+{
+	if (strncmp(kind, "http", 4) == 0)
+		return http_accepted;
+	return strcmp(kind, "component") == 0 ? component_accepted : c2s_accepted;
+}
+
 static int open_one(const struct conf_listen *l, char *err, size_t err_size)
 {
 	size_t n_uncounted, n_proxies;
@@ -224,7 +258,7 @@ static int open_one(const struct conf_listen *l, char *err, size_t err_size)
 		.proxies = proxies,
 		.n_proxies = n_proxies,
 		.unacked = server.conf->limits.unacked_timeout,
-		.accepted = web ? http_accepted : c2s_accepted,
+		.accepted = accepted_by(l->kind),
 		.arg = web ? &http : NULL,
 	};
 	char why[256];

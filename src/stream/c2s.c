@@ -229,7 +229,12 @@ void c2s_end(struct link *link, enum stream_condition condition, const char *tex
 
 static void on_open(void *arg, const struct scan_open *open)
 {
-	c2s_open(arg, open);
+	struct c2s *c = arg;
+
+	if (c->component)
+		component_open(c, open);
+	else
+		c2s_open(c, open);
 }
 
 static void take_element(struct c2s *c, struct wire_builder *b)
@@ -241,6 +246,9 @@ static void take_element(struct c2s *c, struct wire_builder *b)
 	switch ((enum c2s_state)c->state) {
 	case AT_OPENING: /* only frames can come here */
 		c2s_error(c, STREAM_INVALID_NAMESPACE, NULL);
+		break;
+	case AT_HANDSHAKE:
+		component_handshake(c, b);
 		break;
 	case AT_FEATURES:
 	case AT_SASL:
@@ -308,7 +316,7 @@ bool c2s_may_login(const struct c2s *c)
 /* -- life
  * ------------------------------------------------------------------------------------------ */
 
-struct c2s *c2s_new(struct conn *conn, struct ws *ws)
+struct c2s *c2s_new(struct conn *conn, struct ws *ws, bool component)
 {
 	struct c2s *c = mem_new(struct c2s);
 	struct login *login = mem_new(struct login);
@@ -317,13 +325,14 @@ struct c2s *c2s_new(struct conn *conn, struct ws *ws)
 	_Static_assert(sizeof(struct c2s) <= 96, "an idle stream is small");
 	c->conn = conn;
 	c->ws = ws;
+	c->component = component;
 	thread_join(c);
 	login->settings = c->thread->settings;
 	shared_ref(&login->settings->shared);
 	login->deadline = loop_now(c->thread->loop) + login->settings->login_deadline;
 	c->login = login;
-	c->scan = scan_new(c->thread->scans, ws ? SCAN_FRAMED : SCAN_STREAM, JD_NS_STANZA,
-			   &c2s_events, c);
+	c->scan = scan_new(c->thread->scans, ws ? SCAN_FRAMED : SCAN_STREAM,
+			   component ? JD_NS_COMPONENT : JD_NS_STANZA, &c2s_events, c);
 	scan_limits(c->scan, &login->settings->before);
 	return c;
 }
@@ -440,5 +449,11 @@ static const struct conn_proto tcp_proto = {
 void c2s_accepted(struct conn *conn, void *arg)
 {
 	(void)arg;
-	conn_set_proto(conn, &tcp_proto, c2s_new(conn, NULL));
+	conn_set_proto(conn, &tcp_proto, c2s_new(conn, NULL, false));
+}
+
+void component_accepted(struct conn *conn, void *arg)
+{
+	(void)arg;
+	conn_set_proto(conn, &tcp_proto, c2s_new(conn, NULL, true));
 }

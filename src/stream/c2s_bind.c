@@ -87,6 +87,8 @@ void c2s_bind_answered(struct c2s *c, bool bound)
 	if (c->state != AT_BINDING)
 		return;
 	c->state = bound ? AT_BOUND : AT_BIND;
+	if (bound && c->component)
+		component_bound(c);
 	if (bound) {
 		login_free(c->login);
 		c->login = NULL;

@@ -81,6 +81,14 @@ static void ask_for_life(struct c2s *c)
 	}
 }
 
+/* A component may well have nothing to say, and need not know pings: something is sent, so
+ * that the system notices when nobody is there any more. */
+static void keep_alive(struct c2s *c, const struct stream_settings *s, jd_usec now)
+{
+	if (s->idle_ping && now - conn_last_write(c->conn) >= s->idle_ping)
+		c2s_say(c, " ");
+}
+
 /* True when the stream has ended. */
 static bool check_silence(struct c2s *c, const struct stream_settings *s, jd_usec now)
 {
@@ -116,6 +124,10 @@ bool pace_check(struct c2s *c, jd_usec now)
 
 	if (c->state != AT_BOUND)
 		return false;
+	if (c->component) {
+		keep_alive(c, s, now);
+		return !c->stops && !conn_paused(c->conn) && check_drips(c, s);
+	}
 	/* While it is not read, its silence is ours; and once it is read again, it gets one round
 	 * of the wheel to be heard. */
 	if (c->stops || conn_paused(c->conn)) {

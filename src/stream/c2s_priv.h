@@ -34,6 +34,7 @@
 
 enum c2s_state {
 	AT_OPENING,     /* a stream header must come */
+	AT_HANDSHAKE,   /* of a component: its handshake must come */
 	AT_FEATURES,    /* <starttls/> or <auth/> may come */
 	AT_TLS,         /* the handshake runs */
 	AT_SASL,        /* a challenge is out */
@@ -111,11 +112,12 @@ struct sasl2 {
 
 /* What is needed until the session is bound, and freed then. */
 struct login {
-	struct stream_settings *settings;   /* the same ones throughout */
-	const struct stream_host *host;     /* of the present header; NULL before it */
-	struct sasl *sasl;                  /* the exchange under way */
-	const struct auth_profile *profile; /* of the exchange */
-	struct sasl2 *two;                  /* while a login by SASL2 is under way */
+	struct stream_settings *settings;         /* the same ones throughout */
+	const struct stream_host *host;           /* of the present header; NULL before it */
+	const struct stream_component *component; /* of the header; NULL before it */
+	struct sasl *sasl;                        /* the exchange under way */
+	const struct auth_profile *profile;       /* of the exchange */
+	struct sasl2 *two;                        /* while a login by SASL2 is under way */
 	char *from;     /* bare address in the client's header, prepared; NULL: none */
 	bool continued; /* a <continue/> was sent: there is no second try */
 	char *name;     /* prepared local part, once logged in; else NULL */
@@ -127,6 +129,7 @@ struct login {
 	uint8_t registrations;
 	uint8_t lang_len, device_len;
 	char lang[64];
+	char id[28];                /* of a component's stream */
 	char device[DEVICE_ID_LEN]; /* id of the user agent that has logged in by SASL2 */
 };
 
@@ -148,6 +151,7 @@ struct c2s {
 	uint16_t drips; /* seconds in which a stanza had begun and none ended */
 	uint32_t turn;  /* `share` is of this turn of the loop */
 	bool scanning : 1;
+	bool component : 1;  /* see component.c */
 	bool header_out : 1; /* our own header is out in the present document */
 	bool known : 1;      /* a session: become_known() has run */
 	bool end_said : 1;   /* <close/> is out */
@@ -174,7 +178,7 @@ void thread_slow_down(struct c2s *c);
 
 /* -- c2s.c: life, stopping, logic ---------------------------------------------------------- */
 
-struct c2s *c2s_new(struct conn *conn, struct ws *ws);
+struct c2s *c2s_new(struct conn *conn, struct ws *ws, bool component);
 /* Bytes, or one frame, that have arrived. */
 void c2s_feed(struct c2s *c, const char *p, size_t n);
 void c2s_flush(struct c2s *c);
@@ -225,6 +229,13 @@ void pace_reset(struct c2s *c);
 bool pace_too_fast(const struct c2s *c);
 /* Once a second. True when the stream has ended. */
 bool pace_check(struct c2s *c, jd_usec now);
+
+/* -- component.c: streams of external components --------------------------------------------- */
+
+void component_say_header(struct c2s *c);
+void component_open(struct c2s *c, const struct scan_open *open);
+void component_handshake(struct c2s *c, struct wire_builder *b);
+void component_bound(struct c2s *c);
 
 /* -- c2s_say.c: what we say ------------------------------------------------------------------ */
 

@@ -113,6 +113,10 @@ void c2s_say_header(struct c2s *c, struct jd_str from)
 	char id[ID_BYTES * 4 / 3 + 2];
 	struct say s = {0};
 
+	if (c->component) {
+		component_say_header(c);
+		return;
+	}
 	if (!host && settings->n_hosts)
 		host = &settings->hosts[0];
 	crypto_random_id(id, ID_BYTES);
@@ -133,7 +137,7 @@ static const char *other_server(const struct c2s *c)
 {
 	const struct stream_settings *s = c->thread->settings;
 
-	if (c->state != AT_BOUND)
+	if (c->state != AT_BOUND || c->component)
 		return NULL;
 	return c->ws ? s->see_other_uri : s->see_other;
 }

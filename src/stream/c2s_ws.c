@@ -98,7 +98,7 @@ void c2s_framing(struct c2s *c, struct wire_builder *b)
 
 static void ws_opened(struct conn *conn, struct ws *ws, const struct http_request *rq, void *arg)
 {
-	struct c2s *c = c2s_new(conn, ws);
+	struct c2s *c = c2s_new(conn, ws, false);
 
 	(void)rq;
 	(void)arg;

@@ -34,6 +34,7 @@ enum stream_msg {
 	C2S_UPGRADE,        /* p: struct upgrade_ask */
 	C2S_LOGIN,          /* p: struct login_ask */
 	C2S_REGISTER,       /* p: struct register_ask */
+	C2S_COMPONENT,      /* p: struct component_ask; the answer is that to a C2S_BIND */
 	C2S_ELEMENT,        /* p: struct jd_wire; a stanza, or meta.flags has WIRE_NO_STANZA */
 	C2S_IDLE,           /* nothing has come for a while: ask whether it is there */
 	/* n: enum stream_end. The stream of a session, or of one being bound, has ended, by
@@ -107,6 +108,11 @@ struct upgrade_ask {
 };
 
 void upgrade_ask_free(struct upgrade_ask *ask); /* wipes */
+
+/* An external component (XEP-0114) has shown that it knows its secret. */
+struct component_ask {
+	struct jd_str name, peer;
+};
 
 struct bind_ask {
 	struct jd_str host, name;
@@ -214,6 +220,11 @@ struct stream_host {
 	bool registration;           /* accounts can be made in-band */
 };
 
+struct stream_component {
+	struct jd_str name;   /* prepared */
+	struct jd_str secret; /* wiped with the settings */
+};
+
 /* A second; 0: no bound. */
 struct stream_rate {
 	uint64_t bytes, elements;
@@ -223,6 +234,8 @@ struct stream_settings {
 	struct shared shared; /* first */
 	const struct stream_host *hosts;
 	size_t n_hosts;
+	const struct stream_component *components;
+	size_t n_components;
 	bool allow_plaintext; /* login without TLS */
 	unsigned mechanisms;  /* bits of enum sasl_mechanism that the operator allows */
 	bool fast;            /* tokens (XEP-0484) are given out and taken */
@@ -266,6 +279,8 @@ void stream_fini(struct io *io);
 
 /* `accepted` functions for listeners of clients; arg is unused. */
 void c2s_accepted(struct conn *c, void *arg);
+/* The same for listeners of external components. */
+void component_accepted(struct conn *c, void *arg);
 /* A route for HTTP listeners: path /xmpp-websocket, protocol "xmpp". */
 extern const struct http_route c2s_ws_route;
 

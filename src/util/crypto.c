@@ -8,9 +8,14 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/param_build.h>
 #include <openssl/rand.h>
 
 #include "util/base64.h"
@@ -133,6 +138,170 @@ void crypto_block_decrypt(struct crypto_block *block, const uint8_t in[CRYPTO_BL
 {
 	block_turn(block->way[0], in, out);
 }
+
+/* -- an authenticated cipher ------------------------------------------------------------------ */
+
+void crypto_seal(const uint8_t key[CRYPTO_BLOCK_LEN], const uint8_t nonce[CRYPTO_SEAL_NONCE],
+		 const void *in, size_t n, uint8_t *out)
+{
+	EVP_CIPHER_CTX *way = EVP_CIPHER_CTX_new();
+	int written, rest;
+
+	JD_ASSERT(way && n <= INT_MAX);
+	JD_ASSERT(EVP_EncryptInit_ex2(way, EVP_aes_128_gcm(), key, nonce, NULL) == 1);
+	JD_ASSERT(EVP_EncryptUpdate(way, out, &written, in, (int)n) == 1);
+	JD_ASSERT(EVP_EncryptFinal_ex(way, out + written, &rest) == 1 && rest == 0);
+	JD_ASSERT(EVP_CIPHER_CTX_ctrl(way, EVP_CTRL_AEAD_GET_TAG, CRYPTO_SEAL_TAG, out + n) == 1);
+	EVP_CIPHER_CTX_free(way);
+}
+
+void crypto_hkdf(enum crypto_hash hash, struct jd_str salt, struct jd_str secret,
+		 struct jd_str info, uint8_t *out, size_t n)
+{
+	size_t size = crypto_digest_size(hash);
+	uint8_t key[CRYPTO_MAX_DIGEST], block[CRYPTO_MAX_DIGEST];
+	char *text = mem_alloc(info.len + 1);
+
+	JD_ASSERT(n <= size);
+	crypto_hmac(hash, salt.p, salt.len, secret.p, secret.len, key);
+	if (info.len)
+		memcpy(text, info.p, info.len);
+	text[info.len] = 1; /* the first block, which needs none before it */
+	crypto_hmac(hash, key, size, text, info.len + 1, block);
+	memcpy(out, block, n);
+	crypto_wipe(key, sizeof(key));
+	crypto_wipe(block, sizeof(block));
+	mem_free(text);
+}
+
+/* -- P-256 ------------------------------------------------------------------------------------ */
+
+static const EC_GROUP *p256;
+
+static void make_p256(void)
+{
+	p256 = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	JD_ASSERT(p256);
+}
+
+static const EC_GROUP *ec_group(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_p256);
+	return p256;
+}
+
+/* Either may be missing. NULL: they are no key, as far as libcrypto looks. */
+static EVP_PKEY *ec_key(const uint8_t *private, const uint8_t *public)
+{
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	BIGNUM *number = private ? BN_bin2bn(private, CRYPTO_EC_PRIVATE, NULL) : NULL;
+	OSSL_PARAM *params;
+	EVP_PKEY *key = NULL;
+
+	JD_ASSERT(build && ctx && (number || !private));
+	JD_ASSERT(OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1",
+						  0) == 1);
+	if (private)
+		JD_ASSERT(OSSL_PARAM_BLD_push_BN_pad(build, OSSL_PKEY_PARAM_PRIV_KEY, number,
+						     CRYPTO_EC_PRIVATE) == 1);
+	if (public)
+		JD_ASSERT(OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, public,
+							   CRYPTO_EC_PUBLIC) == 1);
+	params = OSSL_PARAM_BLD_to_param(build);
+	JD_ASSERT(params && EVP_PKEY_fromdata_init(ctx) == 1);
+	if (EVP_PKEY_fromdata(ctx, &key, private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
+			      params) != 1)
+		key = NULL;
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	BN_clear_free(number);
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
+void crypto_ec_make(uint8_t private[CRYPTO_EC_PRIVATE], uint8_t public[CRYPTO_EC_PUBLIC])
+{
+	/* Nearly every number is below the order of the group. */
+	do
+		crypto_random(private, CRYPTO_EC_PRIVATE);
+	while (crypto_ec_public(private, public) < 0);
+}
+
+int crypto_ec_public(const uint8_t private[CRYPTO_EC_PRIVATE], uint8_t public[CRYPTO_EC_PUBLIC])
+{
+	const EC_GROUP *group = ec_group();
+	BIGNUM *number = BN_secure_new();
+	EC_POINT *point = EC_POINT_new(group);
+	bool good;
+
+	JD_ASSERT(number && point && BN_bin2bn(private, CRYPTO_EC_PRIVATE, number));
+	good = !BN_is_zero(number) && BN_cmp(number, EC_GROUP_get0_order(group)) < 0;
+	if (good) {
+		JD_ASSERT(EC_POINT_mul(group, point, number, NULL, NULL, NULL) == 1);
+		JD_ASSERT(EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, public,
+					     CRYPTO_EC_PUBLIC, NULL) == CRYPTO_EC_PUBLIC);
+	}
+	EC_POINT_free(point);
+	BN_clear_free(number);
+	return good ? 0 : -JD_EINVAL;
+}
+
+/* libcrypto looks whether the peer's point is one of the curve. */
+int crypto_ec_shared(const uint8_t private[CRYPTO_EC_PRIVATE], const uint8_t peer[CRYPTO_EC_PUBLIC],
+		     uint8_t shared[CRYPTO_EC_SHARED])
+{
+	EVP_PKEY *ours = ec_key(private, NULL), *theirs = ec_key(NULL, peer);
+	EVP_PKEY_CTX *ctx = ours && theirs ? EVP_PKEY_CTX_new(ours, NULL) : NULL;
+	uint8_t out[CRYPTO_EC_SHARED];
+	size_t n = sizeof(out);
+	bool good = ctx && EVP_PKEY_derive_init(ctx) == 1 &&
+		    EVP_PKEY_derive_set_peer(ctx, theirs) == 1 &&
+		    EVP_PKEY_derive(ctx, out, &n) == 1 && n == sizeof(out);
+
+	if (good)
+		memcpy(shared, out, sizeof(out));
+	crypto_wipe(out, sizeof(out));
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(ours);
+	EVP_PKEY_free(theirs);
+	ERR_clear_error();
+	return good ? 0 : -JD_EINVAL;
+}
+
+/* From DER to the two numbers (RFC 7518 section 3.4). */
+static bool ec_numbers(const uint8_t *der, size_t n, uint8_t *out)
+{
+	ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
+	bool good = sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, 32) == 32 &&
+		    BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + 32, 32) == 32;
+
+	ECDSA_SIG_free(sig);
+	return good;
+}
+
+int crypto_ec_sign(const uint8_t private[CRYPTO_EC_PRIVATE], const void *data, size_t n,
+		   uint8_t signature[CRYPTO_EC_SIGNATURE])
+{
+	uint8_t public[CRYPTO_EC_PUBLIC];
+	EVP_PKEY *key = crypto_ec_public(private, public) < 0 ? NULL : ec_key(private, public);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	uint8_t der[80];
+	size_t der_len = sizeof(der);
+	bool good = key && ctx &&
+		    EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, key, NULL) == 1 &&
+		    EVP_DigestSign(ctx, der, &der_len, data, n) == 1 &&
+		    ec_numbers(der, der_len, signature);
+
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	return good ? 0 : -JD_EINVAL;
+}
+
+/* -- comparing, wiping, showing --------------------------------------------------------------- */
 
 bool crypto_equal(const void *a, const void *b, size_t n)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The only door to libcrypto: random bytes, hashes, HMAC, PBKDF2, a block cipher, comparison in
- * constant time, wiping.  A failure of libcrypto itself aborts: it cannot be
- * handled.  Any thread.
+ * The only door to libcrypto: random bytes, hashes, HMAC, PBKDF2, HKDF, a block cipher, an
+ * authenticated one, elliptic curves, comparison in constant time, wiping.  A failure of libcrypto
+ * itself aborts: it cannot be handled.  Any thread.
  */
 #pragma once
 
@@ -35,6 +35,34 @@ void crypto_block_encrypt(struct crypto_block *block, const uint8_t in[CRYPTO_BL
 			  uint8_t out[CRYPTO_BLOCK_LEN]);
 void crypto_block_decrypt(struct crypto_block *block, const uint8_t in[CRYPTO_BLOCK_LEN],
 			  uint8_t out[CRYPTO_BLOCK_LEN]);
+
+/* AES-128-GCM without additional data: writes n + CRYPTO_SEAL_TAG bytes. Each key and nonce once.
+ */
+#define CRYPTO_SEAL_NONCE 12
+#define CRYPTO_SEAL_TAG   16
+void crypto_seal(const uint8_t key[CRYPTO_BLOCK_LEN], const uint8_t nonce[CRYPTO_SEAL_NONCE],
+		 const void *in, size_t n, uint8_t *out);
+
+/* HKDF (RFC 5869), both steps; at most one digest's worth of output. */
+void crypto_hkdf(enum crypto_hash hash, struct jd_str salt, struct jd_str secret,
+		 struct jd_str info, uint8_t *out, size_t n);
+
+/*
+ * The curve P-256: a private key is a number, big end first, a public one an
+ * uncompressed point, a signature (ES256: ECDSA over SHA-256) both its numbers.
+ * -JD_EINVAL: this is no key of that curve.
+ */
+#define CRYPTO_EC_PRIVATE   32
+#define CRYPTO_EC_PUBLIC    65
+#define CRYPTO_EC_SHARED    32
+#define CRYPTO_EC_SIGNATURE 64
+void crypto_ec_make(uint8_t private[CRYPTO_EC_PRIVATE], uint8_t public[CRYPTO_EC_PUBLIC]);
+int crypto_ec_public(const uint8_t private[CRYPTO_EC_PRIVATE],
+		     uint8_t public[CRYPTO_EC_PUBLIC]) JD_MUST_USE;
+int crypto_ec_shared(const uint8_t private[CRYPTO_EC_PRIVATE], const uint8_t peer[CRYPTO_EC_PUBLIC],
+		     uint8_t shared[CRYPTO_EC_SHARED]) JD_MUST_USE;
+int crypto_ec_sign(const uint8_t private[CRYPTO_EC_PRIVATE], const void *data, size_t n,
+		   uint8_t signature[CRYPTO_EC_SIGNATURE]) JD_MUST_USE;
 
 /* True when equal; the time does not depend on the content. */
 bool crypto_equal(const void *a, const void *b, size_t n);

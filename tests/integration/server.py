@@ -255,6 +255,7 @@ class Server:
         env = dict(os.environ)
         modules = sorted(glob.glob(os.path.join(build_dir(), "modules", "mod_*", ".libs")))
         modules += glob.glob(os.path.join(build_dir(), "src", "db", "pgsql", ".libs"))
+        modules += glob.glob(os.path.join(build_dir(), "src", "net", "curl", ".libs"))
         env["JACKDAW_MODULE_DIR"] = ":".join(modules + [
             path for path in [os.environ.get("JACKDAW_MODULE_DIR")] if path])
         env.setdefault("JACKDAW_SCHEMA_DIR", os.path.join(SOURCE, "schema"))

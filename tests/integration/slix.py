@@ -14,11 +14,15 @@ from raw import DEADLINE
 
 
 def talk(account, plugins, scenario):
+    return run(_talk(account, plugins, scenario))
+
+
+def run(coroutine):
+    """Runs it on a loop of its own."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(
-            asyncio.wait_for(_talk(account, plugins, scenario), 2 * DEADLINE))
+        return loop.run_until_complete(asyncio.wait_for(coroutine, 2 * DEADLINE))
     finally:
         _cancel_tasks(loop)
         asyncio.set_event_loop(None)

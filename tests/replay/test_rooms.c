@@ -355,7 +355,7 @@ static void test_configured(void **state)
 	const struct world_settings own = {
 		.modules = "roster presence message disco",
 		.conf = "component \"" CONF "\" { modules = {\"disco\"} }\n"
-			"component \"x.other.example\" { }",
+			"component \"x.other.example\" { modules = {\"muc\"} }",
 		.extras = extras,
 	};
 	const struct world_settings none = {.modules = "roster presence message disco",

@@ -57,7 +57,8 @@ static const struct jd_module plain = {.abi = JD_ABI, .name = "plain"};
 static const struct jd_module needy = {.abi = JD_ABI, .name = "needy", .needs = "plain"};
 static const struct jd_module egg = {.abi = JD_ABI, .name = "egg", .after = "hen"};
 static const struct jd_module hen = {.abi = JD_ABI, .name = "hen", .after = "egg"};
-static const struct jd_module *const all_modules[] = {&demo, &plain, &needy, &egg, &hen};
+static const struct jd_module rooms = {.abi = JD_ABI, .name = "rooms", .scope = JD_PER_COMPONENT};
+static const struct jd_module *const all_modules[] = {&demo, &plain, &needy, &egg, &hen, &rooms};
 
 static const struct jd_module *open_module(const struct conf *conf, const char *name, char *err,
 					   size_t err_size)
@@ -235,10 +236,41 @@ static const struct {
 	{HOST "listen \"c2s\" { }\nlisten \"c2s\" { port = 5333 }\n",
 	 "jackdaw.conf:4: listen 'c2s' is there twice; the first one is in line 3\n"},
 	{HOST "listen \"htpp\" { }\n",
-	 "jackdaw.conf:3: listen 'htpp' needs a 'kind', unless its name is one: c2s, c2s-tls, http "
-	 "or https; did you mean 'http'?\n"},
+	 "jackdaw.conf:3: listen 'htpp' needs a 'kind', unless its name is one: c2s, c2s-tls, "
+	 "http, https or component; did you mean 'http'?\n"},
 	{HOST "listen \"x\" { kind = smtp }\n",
-	 "jackdaw.conf:3: 'kind' in listen must be c2s, c2s-tls, http or https, not 'smtp'\n"},
+	 "jackdaw.conf:3: 'kind' in listen must be c2s, c2s-tls, http, https or component, "
+	 "not 'smtp'\n"},
+	{HOST "component \"x.example\" { }\n",
+	 "jackdaw.conf:3: component 'x.example' has neither modules nor a secret\n"},
+	{HOST "component \"x.example\" { secret = a }\n",
+	 "jackdaw.conf:3: component 'x.example' cannot connect: there is no listen "
+	 "\"component\"\n"},
+	{HOST "listen \"component\" { }\n"
+	      "component \"x.example\" { secret = a\n modules = {\"rooms\"} }\n",
+	 "jackdaw.conf:4: component 'x.example' has modules and a secret: it answers here, or "
+	 "elsewhere\n"},
+	{HOST "listen \"component\" { }\n"
+	      "component \"x.example\" { secret = a\n secret_file = \"/b\" }\n",
+	 "jackdaw.conf:4: component 'x.example' has a secret and a secret_file\n"},
+	{HOST "listen \"component\" { }\ncomponent \"x.example\" { secret = \"\" }\n",
+	 "jackdaw.conf:4: 'secret' in component is empty\n"},
+	{HOST "listen \"component\" { }\n"
+	      "component \"x.example\" {\n secret_file = \"/nonexistent-jackdaw\" }\n",
+	 "jackdaw.conf:5: 'secret_file' in component: /nonexistent-jackdaw: No such file or "
+	 "directory\n"},
+	{HOST "component \"A.Example\" { modules = {\"rooms\"} }\n",
+	 "jackdaw.conf:3: component 'a.example' is there twice; the first one is in line 2\n"},
+	{HOST "component \"x.example\" { modules = {\"plain\"} }\n",
+	 "jackdaw.conf:3: module 'plain' runs on hosts, and 'x.example' is a component\n"},
+	{"host \"a.example\" { modules = {\"rooms\"} }\n",
+	 "jackdaw.conf:2: module 'rooms' runs on components, and 'a.example' is a host\n"},
+	{HOST "component \"x.example\" { modules = {\"rooms\"}\n roms { } }\n",
+	 "jackdaw.conf:4: unknown section 'roms' in component: it lists no such module; did you "
+	 "mean 'rooms'?\n"},
+	{HOST "component \"x.example\" { modules = {\"rooms\"}\n certificate = a }\n",
+	 "jackdaw.conf:4: unknown option 'certificate' in component; it belongs in section "
+	 "'host'\n"},
 	{HOST "listen \"https\" { }\n",
 	 "jackdaw.conf:3: listen 'https' needs a certificate, and no host has one\n"},
 	{HOST "databse { path = x }\n",

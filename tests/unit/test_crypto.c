@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
  * Digests, HMAC and PBKDF2 against published answers (FIPS 180, RFC 2202,
- * RFC 4231, RFC 6070); random, comparison, hex.
+ * RFC 4231, RFC 6070, RFC 5869, FIPS 197, GCM, RFC 8291); random, comparison, hex.
  */
 #include "util/crypto.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "util/base64.h"
 
 static void expect(enum crypto_hash hash, const uint8_t *got, const char *want)
 {
@@ -111,6 +114,114 @@ static void test_block(void **state)
 	crypto_block_free(NULL);
 }
 
+static void from_hex(const char *hex, uint8_t *out)
+{
+	for (; *hex; hex += 2, out++) {
+		unsigned n;
+
+		assert_int_equal(sscanf(hex, "%2x", &n), 1);
+		*out = (uint8_t)n;
+	}
+}
+
+static void from_url(const char *text, uint8_t *out, size_t n)
+{
+	size_t len;
+
+	assert_int_equal(base64url_decode(jd_cstr(text), out, n, &len), 0);
+	assert_int_equal(len, n);
+}
+
+/* RFC 5869 appendix A, the first and the third case, as far as one digest goes. */
+static void test_hkdf(void **state)
+{
+	uint8_t secret[22], salt[13], info[10], out[32];
+
+	(void)state;
+	memset(secret, 0x0b, sizeof(secret));
+	from_hex("000102030405060708090a0b0c", salt);
+	from_hex("f0f1f2f3f4f5f6f7f8f9", info);
+	crypto_hkdf(CRYPTO_SHA256, (struct jd_str){(const char *)salt, sizeof(salt)},
+		    (struct jd_str){(const char *)secret, sizeof(secret)},
+		    (struct jd_str){(const char *)info, sizeof(info)}, out, sizeof(out));
+	expect(CRYPTO_SHA256, out,
+	       "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf");
+	crypto_hkdf(CRYPTO_SHA256, JD_STR_NULL,
+		    (struct jd_str){(const char *)secret, sizeof(secret)}, JD_STR_NULL, out,
+		    sizeof(out));
+	expect(CRYPTO_SHA256, out,
+	       "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d");
+}
+
+/* The second test case of the specification of GCM. */
+static void test_seal(void **state)
+{
+	const uint8_t zero[16] = {0};
+	uint8_t out[16 + CRYPTO_SEAL_TAG];
+	char hex[2 * sizeof(out) + 1];
+
+	(void)state;
+	crypto_seal(zero, zero, zero, sizeof(zero), out);
+	crypto_hex(out, sizeof(out), hex);
+	assert_string_equal(hex, "0388dace60b6a392f328c2b971b2fe78"
+				 "ab6e47d42cec13bdf53a67b21257bddf");
+	crypto_seal(zero, zero, "", 0, out);
+	crypto_hex(out, CRYPTO_SEAL_TAG, hex);
+	assert_string_equal(hex, "58e2fccefa7e3061367f1d57a4e7455a");
+}
+
+/* The keys of RFC 8291 appendix A. */
+static void test_ec(void **state)
+{
+	uint8_t ours[CRYPTO_EC_PRIVATE], peer[CRYPTO_EC_PUBLIC], public[CRYPTO_EC_PUBLIC];
+	uint8_t want[CRYPTO_EC_PUBLIC], shared[CRYPTO_EC_SHARED];
+
+	(void)state;
+	from_url("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw", ours, sizeof(ours));
+	from_url("BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK"
+		 "6PBru3jl7A8",
+		 want, sizeof(want));
+	assert_int_equal(crypto_ec_public(ours, public), 0);
+	assert_memory_equal(public, want, sizeof(public));
+	from_url("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6S"
+		 "RpkNtoIAiw4",
+		 peer, sizeof(peer));
+	assert_int_equal(crypto_ec_shared(ours, peer, shared), 0);
+	from_url("kyrL1jIIOHEzg3sM2ZWRHDRB62YACZhhSlknJ672kSs", want, sizeof(shared));
+	assert_memory_equal(shared, want, sizeof(shared));
+}
+
+/* Points beside the curve, at infinity and in other words; numbers that are none. */
+static void test_ec_refuses(void **state)
+{
+	uint8_t ours[CRYPTO_EC_PRIVATE], theirs[CRYPTO_EC_PRIVATE], public[CRYPTO_EC_PUBLIC];
+	uint8_t shared[CRYPTO_EC_SHARED], same[CRYPTO_EC_SHARED];
+	uint8_t mine[CRYPTO_EC_PUBLIC], signature[CRYPTO_EC_SIGNATURE];
+
+	(void)state;
+	crypto_ec_make(ours, mine);
+	crypto_ec_make(theirs, public);
+	assert_int_equal(crypto_ec_shared(ours, public, shared), 0);
+	assert_int_equal(crypto_ec_shared(theirs, mine, same), 0);
+	assert_memory_equal(shared, same, sizeof(same));
+	public[64] ^= 1;
+	assert_int_equal(crypto_ec_shared(ours, public, shared), -JD_EINVAL);
+	public[64] ^= 1;
+	public[0] = 2;
+	assert_int_equal(crypto_ec_shared(ours, public, shared), -JD_EINVAL);
+	memset(public, 0, sizeof(public));
+	assert_int_equal(crypto_ec_shared(ours, public, shared), -JD_EINVAL);
+	public[0] = 4;
+	assert_int_equal(crypto_ec_shared(ours, public, shared), -JD_EINVAL);
+	assert_int_equal(crypto_ec_sign(ours, "x", 1, signature), 0);
+	memset(ours, 0, sizeof(ours));
+	assert_int_equal(crypto_ec_public(ours, public), -JD_EINVAL);
+	assert_int_equal(crypto_ec_sign(ours, "x", 1, signature), -JD_EINVAL);
+	memset(ours, 0xff, sizeof(ours));
+	assert_int_equal(crypto_ec_public(ours, public), -JD_EINVAL);
+	assert_int_equal(crypto_ec_sign(ours, "x", 1, signature), -JD_EINVAL);
+}
+
 static void test_small(void **state)
 {
 	char secret[] = "secret", hex[7];
@@ -132,6 +243,8 @@ int main(void)
 		cmocka_unit_test(test_digest), cmocka_unit_test(test_hmac),
 		cmocka_unit_test(test_pbkdf2), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_small),  cmocka_unit_test(test_block),
+		cmocka_unit_test(test_hkdf),   cmocka_unit_test(test_seal),
+		cmocka_unit_test(test_ec),     cmocka_unit_test(test_ec_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
