@@ -6,6 +6,11 @@
  * uncovers something for the next one).  RFC 8264 section 7 lets us try until it
  * is stable, and refuse it if it does not settle: otherwise two peers could hold
  * two forms of one address.
+ *
+ * One thing is more than the profiles have: people put pictographs into their nicknames,
+ * and keyboards write these with invisible characters that PRECIS forbids (a selector of
+ * the coloured form, joiners inside a family). Servers that still use Stringprep drop those, and
+ * so do we, instead of telling somebody that a heart is no name.
  */
 #include "xmpp/precis.h"
 
@@ -122,8 +127,24 @@ static int username_round(struct text *t, struct text *scratch)
 	return 0;
 }
 
+/* What only says how pictographs are drawn goes. */
+static void drop_drawing(struct text *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		bool selector = t->cp[i] == 0xfe0e || t->cp[i] == 0xfe0f;
+		bool joiner = t->cp[i] == 0x200d && n > 0 && precis_is_pictograph(t->cp[n - 1]);
+
+		if (!selector && !joiner)
+			t->cp[n++] = t->cp[i];
+	}
+	t->n = n;
+}
+
 static int opaque_round(struct text *t, struct text *scratch)
 {
+	drop_drawing(t);
 	if (!precis_in_class(t->cp, t->n, PRECIS_FREEFORM))
 		return -JD_EINVAL;
 	for (size_t i = 0; i < t->n; i++)

@@ -99,11 +99,19 @@ static enum verdict derive(uint32_t cp)
 	return DISALLOWED;
 }
 
+bool precis_is_pictograph(uint32_t cp)
+{
+	return (cp >= 0x2190 && cp <= 0x2bff) || (cp >= 0x1f000 && cp <= 0x1faff) ||
+	       (cp >= 0x1fc00 && cp <= 0x1fffd);
+}
+
 bool precis_in_class(const uint32_t *s, size_t n, enum precis_class class)
 {
 	for (size_t i = 0; i < n; i++) {
 		enum verdict v = derive(s[i]);
 
+		if (v == UNASSIGNED && precis_is_pictograph(s[i]))
+			v = FREE_PVAL;
 		if (v == DISALLOWED || v == UNASSIGNED ||
 		    (v == FREE_PVAL && class != PRECIS_FREEFORM))
 			return false;
