@@ -36,6 +36,10 @@ JD_EXPORT int jd_jid_parse(struct jd_arena *arena, struct jd_str in,
 JD_EXPORT int jd_jid_make(struct jd_arena *arena, struct jd_str local, struct jd_str domain,
 			  struct jd_str resource, struct jd_jid *ret_jid) JD_MUST_USE;
 
+/* The parts of a text that jd_jid_str() has given, perhaps long ago: it is prepared already, and
+ * shared. JD_JID_NULL if it cannot have been one. */
+JD_EXPORT struct jd_jid jd_jid_of(struct jd_str prepared);
+
 JD_EXPORT struct jd_jid jd_jid_copy(struct jd_arena *arena, struct jd_jid jid);
 
 static inline bool jd_jid_ok(struct jd_jid j)

@@ -14,7 +14,7 @@
 enum jd_subscription { JD_SUB_NONE = 0, JD_SUB_TO = 1, JD_SUB_FROM = 2, JD_SUB_BOTH = 3 };
 
 struct jd_contact {
-	struct jd_str jid; /* bare */
+	struct jd_jid jid; /* bare */
 	enum jd_subscription subscription;
 	bool pending_in;  /* they asked to see our presence */
 	bool pending_out; /* we asked to see theirs */

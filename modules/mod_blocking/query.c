@@ -84,10 +84,10 @@ static void tell_contact(const struct jd_contact *contact, void *arg)
 {
 	const struct setting *set = arg;
 	struct jd_account *a = set->iq->account;
-	struct jd_jid to;
+	struct jd_jid to = contact->jid;
 
-	if (jd_jid_parse(set->iq->st->arena, contact->jid, &to) < 0 || is_blocked(set, to) ||
-	    !(blocking_have(set->change.jids, contact->jid) ||
+	if (!jd_jid_ok(to) || is_blocked(set, to) ||
+	    !(blocking_have(set->change.jids, jd_jid_str(to)) ||
 	      blocking_have(set->change.jids, jd_jid_domain(to))))
 		return;
 	if (contact->subscription & JD_SUB_FROM)

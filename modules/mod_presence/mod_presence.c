@@ -115,7 +115,7 @@ static void send_copy(struct jd_stanza *st, struct jd_jid to)
 }
 
 struct fan {
-	struct jd_stanza *st; /* what is sent; its arena serves the addresses */
+	struct jd_stanza *st; /* what is sent */
 	struct state *told;   /* directed presence that this makes superfluous; or NULL */
 	struct jd_jid from;   /* probes */
 };
@@ -123,22 +123,21 @@ struct fan {
 static void to_contact(const struct jd_contact *contact, void *arg)
 {
 	struct fan *fan = arg;
-	struct jd_jid to;
 
-	if (jd_jid_parse(fan->st->arena, contact->jid, &to) < 0)
+	if (!jd_jid_ok(contact->jid))
 		return;
 	if (fan->told)
-		directed_remove_all(fan->told, to);
-	send_copy(fan->st, to);
+		directed_remove_all(fan->told, contact->jid);
+	send_copy(fan->st, contact->jid);
 }
 
 static void probe_contact(const struct jd_contact *contact, void *arg)
 {
 	struct fan *fan = arg;
-	struct jd_jid to;
 
-	if (jd_jid_parse(fan->st->arena, contact->jid, &to) == 0)
-		jd_send(jd_stanza_new(JD_PRESENCE, JD_TYPE_PROBE, fan->from, to, JD_STR_NULL));
+	if (jd_jid_ok(contact->jid))
+		jd_send(jd_stanza_new(JD_PRESENCE, JD_TYPE_PROBE, fan->from, contact->jid,
+				      JD_STR_NULL));
 }
 
 /* To the account's other sessions that are available. */

@@ -46,7 +46,7 @@ static enum jd_verdict on_account_first(struct jd_instance *mi, struct jd_stanza
 static struct jd_contact contact_of(const struct item *item)
 {
 	return (struct jd_contact){
-		.jid = jd_cstr(item->jid),
+		.jid = jd_jid_of(jd_cstr(item->jid)),
 		.subscription = (enum jd_subscription)(item->state & (ITEM_TO | ITEM_FROM)),
 		.pending_in = item->state & ITEM_IN,
 		.pending_out = item->state & ITEM_OUT,

@@ -187,6 +187,8 @@ static void account_remove(struct jd_account *a)
 	if (a->state == ACCOUNT_DELETED)
 		return;
 	hash_remove(&a->host->accounts, &a->node);
+	if (server.last_sender == a)
+		server.last_sender = NULL;
 	server.n_accounts--;
 	a->state = ACCOUNT_DELETED;
 	list_append(&gone, &a->gone);

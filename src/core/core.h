@@ -213,6 +213,8 @@ struct jd_host {
 };
 
 struct jd_host *host_find(struct jd_str domain); /* prepared; NULL: not ours */
+/* The account in memory that a stanza says to be from; NULL: none. */
+struct jd_account *route_sender(const struct jd_stanza *st);
 /* The host with users that a component belongs to: the one with the longest name that its own
  * ends with; NULL: none. */
 struct jd_host *host_above(const struct jd_host *component);
@@ -401,6 +403,7 @@ void session_unbind(struct jd_session *s);
 void session_end(struct jd_session *s, enum stream_condition condition, const char *text);
 void session_receive(struct jd_session *s, struct jd_wire *wire);
 void session_mailbox(struct jd_session *s); /* readies its mailbox */
+struct piece *stanza_piece(struct jd_stanza *st, enum stanza_framing framing); /* session.c */
 /* Writes without asking session_out. */
 bool session_write(struct jd_session *s, struct jd_stanza *st);
 /* -JD_ELIMIT: its outbox is full. */
@@ -531,6 +534,9 @@ struct server {
 	struct source run_source;
 	struct slab *receipts, *posts;
 	struct share *others; /* of whoever is no account in memory */
+	/* Found last: one stanza is looked up more than once, and may go to many. */
+	struct jd_host *last_host;
+	struct jd_account *last_sender;
 	size_t n_sessions, n_accounts;
 	uint64_t stanzas_in, stanzas_out, next_session;
 	unsigned scram_iterations;

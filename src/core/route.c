@@ -15,9 +15,31 @@ static bool host_eq(const struct hash_node *node, const void *key)
 
 struct jd_host *host_find(struct jd_str domain)
 {
-	struct hash_node *n = hash_find(&server.host_names, hash_str(domain), host_eq, &domain);
+	struct jd_host *last = server.last_host;
+	struct hash_node *n;
 
-	return n ? container_of(n, struct jd_host, by_name) : NULL;
+	if (last && jd_str_eq(jd_jid_str(last->jid), domain))
+		return last;
+	n = hash_find(&server.host_names, hash_str(domain), host_eq, &domain);
+	if (n)
+		server.last_host = container_of(n, struct jd_host, by_name);
+	return n ? server.last_host : NULL;
+}
+
+struct jd_account *route_sender(const struct jd_stanza *st)
+{
+	struct jd_account *last = server.last_sender;
+	struct jd_host *host;
+
+	if (!st->from.local_len)
+		return NULL;
+	if (last && jd_jid_bare_eq(last->jid, st->from))
+		return last;
+	host = host_find(jd_jid_domain(st->from));
+	last = host ? account_peek(host, jd_jid_local(st->from)) : NULL;
+	if (last)
+		server.last_sender = last;
+	return last;
 }
 
 static bool is_answer(const struct jd_stanza *st)
@@ -60,14 +82,13 @@ static bool is_held_back(struct jd_stanza *st)
 {
 	struct jd_stanza_event ev = {.st = st};
 
-	if (st->kind != JD_PRESENCE || !st->from.local_len || jd_jid_bare_eq(st->from, st->to))
+	if (st->kind != JD_PRESENCE || jd_jid_bare_eq(st->from, st->to))
 		return false;
-	ev.host = host_find(jd_jid_domain(st->from));
-	if (!ev.host || !ev.host->chains[JD_HOOK_presence_out].count)
+	ev.account = route_sender(st);
+	if (!ev.account || ev.account->state != ACCOUNT_READY)
 		return false;
-	ev.account = account_peek(ev.host, jd_jid_local(st->from));
-	return ev.account && ev.account->state == ACCOUNT_READY &&
-	       hook_ask(ev.host, JD_HOOK_presence_out, &ev);
+	ev.host = ev.account->host;
+	return hook_ask(ev.host, JD_HOOK_presence_out, &ev);
 }
 
 void jd_route(struct jd_stanza *st)

@@ -104,6 +104,7 @@ static void host_free(struct jd_host *host)
 	component_free(host);
 	list_remove(&host->node);
 	hash_remove(&server.host_names, &host->by_name);
+	server.last_host = NULL;
 	hash_fini(&host->accounts);
 	iq_host_fini(host);
 	for (unsigned i = 0; i < JD_HOOK_COUNT; i++)

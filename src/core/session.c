@@ -182,13 +182,22 @@ static void session_fail(struct jd_session *s)
 	loop_defer(server.loop, &s->fail, on_fail);
 }
 
-int link_stanza(struct link *link, struct jd_stanza *st, enum stanza_framing framing)
+/* Head and tail are written once: to where they fit for sure, and from there to a piece of
+ * the right size. */
+struct piece *stanza_piece(struct jd_stanza *st, enum stanza_framing framing)
 {
 	struct stanza_out out;
 	struct piece *p;
+	char own[1024];
 
-	p = link_piece(stanza_out_size(st, framing));
-	stanza_out(st, framing, p->text, &out);
+	if (stanza_out_most(st, framing) <= sizeof(own)) {
+		stanza_out(st, framing, own, &out);
+		p = link_piece(out.head.len + out.tail.len);
+		memcpy(p->text, own, out.head.len + out.tail.len);
+	} else {
+		p = link_piece(stanza_out_size(st, framing));
+		stanza_out(st, framing, p->text, &out);
+	}
 	p->head_len = (uint32_t)out.head.len;
 	p->tail_len = (uint32_t)out.tail.len;
 	if (out.body.len) {
@@ -196,8 +205,13 @@ int link_stanza(struct link *link, struct jd_stanza *st, enum stanza_framing fra
 		p->body_len = (uint32_t)out.body.len;
 		p->body_ref = shared_ref(&out.body_wire->shared);
 	}
+	return p;
+}
+
+int link_stanza(struct link *link, struct jd_stanza *st, enum stanza_framing framing)
+{
 	server.stanzas_out++;
-	return link_send(link, p);
+	return link_send(link, stanza_piece(st, framing));
 }
 
 bool session_write(struct jd_session *s, struct jd_stanza *st)

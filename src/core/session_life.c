@@ -97,16 +97,8 @@ static struct jd_session *session_new(struct client *c, const struct bind_ask *a
 
 void client_tell(struct client *c, struct jd_stanza *answer, bool framed, enum stream_control then)
 {
-	enum stanza_framing framing = framed ? STANZA_FRAMED : STANZA_STREAM;
-	struct stanza_out out;
-	struct piece *p = link_piece(stanza_out_size(answer, framing));
+	struct piece *p = stanza_piece(answer, framed ? STANZA_FRAMED : STANZA_STREAM);
 
-	stanza_out(answer, framing, p->text, &out);
-	p->head_len = (uint32_t)out.head.len;
-	p->tail_len = (uint32_t)out.tail.len;
-	p->body = out.body.p;
-	p->body_len = (uint32_t)out.body.len;
-	p->body_ref = out.body.len ? shared_ref(&out.body_wire->shared) : NULL;
 	jd_stanza_unref(answer);
 	if (link_send(c->link, p) < 0 || link_control(c->link, then, NULL, NULL) < 0)
 		c2s_end(c->link, STREAM_INTERNAL_SERVER_ERROR, NULL);

@@ -77,13 +77,10 @@ void share_leave(struct share **sh)
 /* The account that a stanza speaks for; what others send is charged to all of them together. */
 struct share *share_of(const struct jd_stanza *st)
 {
-	struct jd_account *a = NULL;
-	struct jd_host *host;
+	struct jd_account *a;
 
 	if (st->origin && st->origin->bound)
 		return account_share(st->origin->account);
-	host = st->from.local_len ? host_find(jd_jid_domain(st->from)) : NULL;
-	if (host)
-		a = account_peek(host, jd_jid_local(st->from));
+	a = route_sender(st);
 	return a && a->state == ACCOUNT_READY ? account_share(a) : server.others;
 }

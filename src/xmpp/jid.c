@@ -148,6 +148,21 @@ int jid_prep(struct jd_str in, char out[JD_JID_MAX], struct jd_jid *ret_jid)
 
 /* -- into an arena --------------------------------------------------------------- */
 
+struct jd_jid jd_jid_of(struct jd_str prepared)
+{
+	const char *slash = prepared.len ? memchr(prepared.p, '/', prepared.len) : NULL;
+	size_t bare = slash ? (size_t)(slash - prepared.p) : prepared.len;
+	const char *at = bare ? memchr(prepared.p, '@', bare) : NULL;
+	size_t local = at ? (size_t)(at - prepared.p) : 0;
+	size_t domain = at ? bare - local - 1 : bare;
+	size_t resource = slash ? prepared.len - bare - 1 : 0;
+
+	if (!domain || (at && !local) || (slash && !resource) || local > JD_JID_PART_MAX ||
+	    domain > JD_JID_PART_MAX || resource > JD_JID_PART_MAX)
+		return JD_JID_NULL;
+	return (struct jd_jid){prepared.p, (uint16_t)local, (uint16_t)domain, (uint16_t)resource};
+}
+
 struct jd_jid jd_jid_copy(struct jd_arena *arena, struct jd_jid jid)
 {
 	if (jid.p)

@@ -124,6 +124,8 @@ struct stanza_out {
 	struct jd_wire *body_wire;
 };
 
+/* At least as many bytes as head + tail have; cheap. */
+size_t stanza_out_most(struct jd_stanza *st, enum stanza_framing framing);
 /* Exact number of bytes for head + tail. */
 size_t stanza_out_size(struct jd_stanza *st, enum stanza_framing framing);
 /* out has at least that many. */

@@ -111,6 +111,23 @@ static void put_tail(struct sink *out, const struct stanza *s)
 	put(out, JD_STR(">"));
 }
 
+/* Every byte of a value may need a reference, of six bytes at most; what stands in the received
+ * start tag is escaped already. */
+size_t stanza_out_most(struct jd_stanza *st, enum stanza_framing framing)
+{
+	const struct stanza *s = stanza_of(st);
+	const struct wire_el *root = &s->wire->els[0];
+	size_t values = jd_jid_str(st->to).len + jd_jid_str(st->from).len + st->id.len +
+			stanza_type_value(s).len + st->lang.len;
+	size_t most = 128 + 6 * values + (root->content - root->start);
+
+	if (framing == STANZA_FRAMED)
+		most += sizeof(" xmlns='" JD_NS_STANZA "'");
+	for (const struct stanza_part *part = s->tail; part; part = part->next)
+		most += wire_content(part->wire).len;
+	return most;
+}
+
 size_t stanza_out_size(struct jd_stanza *st, enum stanza_framing framing)
 {
 	struct sink out = {NULL, 0};

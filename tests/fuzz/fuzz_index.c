@@ -204,7 +204,7 @@ static struct jd_wire *sent(struct jd_stanza *st, enum stanza_framing framing)
 	size_t n;
 
 	stanza_out(st, framing, out, &o);
-	JD_ASSERT(o.head.len + o.tail.len == room);
+	JD_ASSERT(o.head.len + o.tail.len == room && room <= stanza_out_most(st, framing));
 	n = room + o.body.len;
 	text = mem_alloc_raw(n);
 	memcpy(text, o.head.p, o.head.len);

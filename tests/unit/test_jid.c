@@ -200,6 +200,30 @@ static void test_accessors(void **state)
 	assert_int_equal(jd_jid_str(JD_JID_NULL).len, 0);
 }
 
+static void test_of_prepared(void **state)
+{
+	static const char *const good[] = {"a@b.c/d", "a@b.c", "b.c", "b.c/d", "a@b.c/d/e@f"};
+	static const char *const bad[] = {"", "@b.c", "a@", "a@/d", "b.c/", "/d", "a@b.c/"};
+	char out[JD_JID_MAX], text[JD_JID_PART_MAX + 1];
+	struct jd_jid jid, of;
+
+	(void)state;
+	for (size_t i = 0; i < JD_ARRAY_SIZE(good); i++) {
+		assert_int_equal(jid_prep(jd_cstr(good[i]), out, &jid), 0);
+		of = jd_jid_of(jd_jid_str(jid));
+		assert_ptr_equal(of.p, jid.p);
+		assert_int_equal(of.local_len, jid.local_len);
+		assert_int_equal(of.domain_len, jid.domain_len);
+		assert_int_equal(of.resource_len, jid.resource_len);
+	}
+	for (size_t i = 0; i < JD_ARRAY_SIZE(bad); i++)
+		assert_false(jd_jid_ok(jd_jid_of(jd_cstr(bad[i]))));
+	assert_false(jd_jid_ok(jd_jid_of(JD_STR_NULL)));
+	memset(text, 'x', sizeof(text));
+	assert_false(jd_jid_ok(jd_jid_of((struct jd_str){text, sizeof(text)})));
+	assert_true(jd_jid_ok(jd_jid_of((struct jd_str){text, sizeof(text) - 1})));
+}
+
 static void test_arena(void **state)
 {
 	struct jd_arena arena;
@@ -286,10 +310,10 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),    cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_lengths), cmocka_unit_test(test_accessors),
-		cmocka_unit_test(test_arena),   cmocka_unit_test(test_password),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_good),        cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_lengths),     cmocka_unit_test(test_accessors),
+		cmocka_unit_test(test_of_prepared), cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_password),    cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,7 @@ static inline char *fx_bytes(struct jd_stanza *st, enum stanza_framing framing)
 
 	stanza_out(st, framing, parts, &out);
 	assert_int_equal(out.head.len + out.tail.len, own);
+	assert_true(stanza_out_most(st, framing) >= own);
 	all = malloc(own + out.body.len + 1);
 	memcpy(all, out.head.p, out.head.len);
 	memcpy(all + out.head.len, out.body.p, out.body.len);
