@@ -82,6 +82,15 @@ void component_gone(struct client *c)
 
 /* -- what it sends --------------------------------------------------------------------------- */
 
+/* What has arrived behind it already is not handled any more. */
+static void end(struct component *x, enum stream_condition why)
+{
+	struct client *c = x->client;
+
+	c2s_end(c->link, why, NULL);
+	component_gone(c);
+}
+
 /* True when it was not to be routed. */
 static bool refuses(struct component *x, struct jd_stanza *st, unsigned flags)
 {
@@ -93,11 +102,11 @@ static bool refuses(struct component *x, struct jd_stanza *st, unsigned flags)
 
 	if (flags & WIRE_BAD_FROM || !jd_jid_ok(st->from) ||
 	    !jd_str_eq(jd_jid_domain(st->from), jd_host_name(x->host))) {
-		c2s_end(x->client->link, STREAM_INVALID_FROM, NULL);
+		end(x, STREAM_INVALID_FROM);
 		return true;
 	}
 	if (!jd_jid_ok(st->to) && !(flags & WIRE_BAD_TO)) {
-		c2s_end(x->client->link, STREAM_IMPROPER_ADDRESSING, NULL);
+		end(x, STREAM_IMPROPER_ADDRESSING);
 		return true;
 	}
 	if (flags & WIRE_BAD_TO) {
@@ -123,7 +132,7 @@ void component_receive(struct component *x, struct jd_wire *wire)
 	x->in++;
 	if (flags & WIRE_NO_STANZA) {
 		wire_unref(wire);
-		c2s_end(x->client->link, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		end(x, STREAM_UNSUPPORTED_STANZA_TYPE);
 		return;
 	}
 	st = stanza_from_wire(server.stanzas, wire);

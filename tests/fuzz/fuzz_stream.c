@@ -5,7 +5,8 @@
  *
  * The first byte says where it begins (bits 0 and 1: a connection; its header
  * said; logged in; bound), whether by WebSocket (bit 2), whether logic has
- * trouble (bits 3 and 4), and the second into how large pieces it is cut.
+ * trouble (bits 3 and 4), whether it is a component's (bit 5: logged in is bound),
+ * and the second into how large pieces it is cut.
  *
  * Whole and in pieces, logic must have been told the same and the client must
  * have been answered the same; nothing but questions may reach logic before the
@@ -56,8 +57,21 @@ static void say(struct client *cl, bool framed, const char *text)
 	put(cl, text, n);
 }
 
+static void begin_component(struct client *cl, unsigned from)
+{
+	char handshake[128];
+
+	client_connect_to(&w, cl, NULL, component_accepted, NULL);
+	if (from >= 2) {
+		component_shake(cl, "brush", handshake);
+		say(cl, false, handshake);
+	} else if (from == 1) {
+		say(cl, false, COMPONENT_IN);
+	}
+}
+
 /* As far as `from` says; what was answered is no concern of ours. */
-static void begin(struct client *cl, unsigned from, bool framed)
+static void begin_client(struct client *cl, unsigned from, bool framed)
 {
 	if (framed) {
 		client_connect_to(&w, cl, NULL, http_accepted, (void *)(uintptr_t)&http);
@@ -73,6 +87,14 @@ static void begin(struct client *cl, unsigned from, bool framed)
 	}
 	if (from >= 3)
 		say(cl, framed, framed ? WS_BIND : BIND("b1", "<resource>r</resource>"));
+}
+
+static void begin(struct client *cl, unsigned from, bool framed, bool component)
+{
+	if (component)
+		begin_component(cl, from);
+	else
+		begin_client(cl, from, framed);
 	client_read(cl);
 	cl->in.len = 0;
 	w.log.len = 0;
@@ -98,7 +120,7 @@ static void hide_challenges(struct buf *b)
 }
 
 /* Logic's side of the story must be possible at all. */
-static void check_log(unsigned from)
+static void check_log(unsigned from, bool component)
 {
 	const char *bound, *element;
 
@@ -108,9 +130,11 @@ static void check_log(unsigned from)
 	if (!element)
 		element = strstr(w.log.p, "NONZA ");
 	bound = strstr(w.log.p, "BIND ");
+	if (component)
+		bound = strstr(w.log.p, "COMPONENT ");
 	if (element && from < 3)
 		JD_ASSERT(bound && bound < element);
-	if (bound && from < 2)
+	if (bound && from < 2 && !component)
 		JD_ASSERT(strstr(w.log.p, "GOOD ") && strstr(w.log.p, "GOOD ") < bound);
 	JD_ASSERT(from < 3 || !bound);
 }
@@ -122,7 +146,8 @@ struct outcome {
 
 static void run(const uint8_t *data, size_t size, unsigned how, size_t step, struct outcome *ret)
 {
-	unsigned from = how & 3;
+	bool component = how & 32;
+	unsigned from = component && (how & 3) == 2 ? 3 : how & 3;
 	bool framed = how & 4;
 	struct client cl;
 
@@ -132,7 +157,7 @@ static void run(const uint8_t *data, size_t size, unsigned how, size_t step, str
 		w.auth_status = AUTH_GIVEN;
 	if (from >= 3)
 		w.refuse = false;
-	begin(&cl, from, framed);
+	begin(&cl, from, framed, component);
 	for (size_t at = 0, n; at < size; at += n) {
 		n = step < size - at ? step : size - at;
 		client_send_n(&cl, (const char *)data + at, n);
@@ -141,7 +166,7 @@ static void run(const uint8_t *data, size_t size, unsigned how, size_t step, str
 	clock_fake_advance(JD_USEC_PER_SEC / 2); /* what is held back comes out */
 	settle();
 	client_read(&cl);
-	check_log(from);
+	check_log(from, component);
 	ret->eof = cl.eof;
 	ret->told = w.log;
 	ret->heard = cl.in;

@@ -264,6 +264,17 @@ def test_bad_stanza(bot, stanza, error):
     bot.stream_error(error)
 
 
+def test_nothing_behind_an_error(bot, user):
+    alice = user.ready()
+    message = "<message from='%s' to='%s'><body>b</body></message>"
+    bot.send(message % (BOT, user.jid) + message % ("x@localhost", user.jid)
+             + message % (BOT, user.jid))
+    bot.stream_error("invalid-from")
+    alice.wait("message", from_=BOT)
+    alice.iq("get", "<ping xmlns='urn:xmpp:ping'/>", "localhost")
+    assert not alice.taken("message")
+
+
 def test_answered(bot):
     """What is wrong with a stanza alone is said to its sender."""
     bot.send("<message id='1' from='%s' to='a b@localhost'/>" % BOT)
@@ -372,6 +383,40 @@ def test_secret_file(own_server, tmp_path):
     wrong.header()
     wrong.shake()
     wrong.stream_error("not-authorized")
+
+
+# -- components with modules -----------------------------------------------------------------------
+
+
+def test_modules(own_server, make_account):
+    name = "services.localhost"
+    server = own_server(settings={("component", name): {"modules": ["disco", "ping"]},
+                                  "admins": ["root@localhost"]})
+    alice = make_account(server).ready()
+
+    def features():
+        info = alice.iq("get", "<query xmlns='%s'/>" % NS["info"], name)
+        assert not [i for i in info.iter(qname("info:identity")) if i.get("category") == "server"]
+        return {f.get("var") for f in info.iter(qname("info:feature"))}
+    ping = "<ping xmlns='urn:xmpp:ping'/>"
+    assert features() == {NS["info"], NS["items"], NS["ping"]}
+    assert alice.iq("get", ping, name).get("type") == "result"
+    # There are no rooms; presence is not answered.
+    for to in ("room@" + name, "room@%s/nick" % name):
+        alice.send("<presence to='%s'/>" % to)
+        assert condition(alice.iq("get", ping, to)) == ("cancel", "service-unavailable")
+        alice.send("<message id='m' to='%s'><body>b</body></message>" % to)
+        assert condition(alice.wait("message", id="m")) == ("cancel", "service-unavailable")
+    assert not alice.taken("presence", from_="room@%s/nick" % name)
+    server.ctl_ok("module", "load", name, "time")
+    assert NS["time"] in features()
+    server.ctl_ok("module", "reload", name, "ping")
+    server.ctl_ok("module", "unload", name, "time")
+    assert features() == {NS["info"], NS["items"], NS["ping"]}
+    done = server.ctl("module", "load", name, "roster")
+    assert done.returncode and "runs on hosts, and '%s' is a component" % name in done.stderr
+    listed = {c["name"]: c for c in server.ctl_json("component", "list")["components"]}
+    assert listed[name]["connected"] and not listed[name]["external"]
 
 
 # -- slixmpp -----------------------------------------------------------------------------------

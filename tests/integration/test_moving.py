@@ -36,6 +36,8 @@ def pair(request, own_server, make_account, tmp_path_factory):
     source.ctl_ok("deluser", gone.jid)
     source.stop()
     fill(Database(source), owner_of(Database(source), user.user), ROWS)
+    Database(source).run(["INSERT INTO account (host, name, created_at, kind)"
+                          " VALUES ('conference.localhost', 'room', 1, 1)"])
     return source, target, user
 
 
@@ -70,6 +72,9 @@ def test_copy(pair):
     assert len(contents(target)["roster_item"]) == ROWS
     target.start()
     user.server = target
+    # A room went along, and is no user.
+    assert target.ctl_json("count")["registered"] == 1
+    assert [u["jid"] for u in target.ctl_json("users")["users"]] == [user.jid]
     target.ctl_ok("unban", user.jid)  # one of the rows that went over
     user.ready()
     # Numbers of deleted accounts are not given again.

@@ -5,7 +5,8 @@
  * Everything runs on the test's own thread (io_threads = 0) and on a clock that
  * stands still, so that no timer fires unasked.
  *
- * There is one account, user@localhost with the password "pencil", number 7.
+ * There is one account, user@localhost with the password "pencil", number 7, and one
+ * external component, bots.localhost with the secret "brush".
  */
 #pragma once
 
@@ -259,6 +260,17 @@ static inline void on_upgrade_ask(struct world *w, struct link *link, struct upg
 	assert_int_equal(link_control(link, C2S_CTL_UPGRADE, a, mem_free), 0);
 }
 
+static inline void on_component_ask(struct world *w, struct link *link, struct component_ask *ask)
+{
+	world_note(w, "COMPONENT %.*s;", JD_FMT(ask->name));
+	assert_true(jd_str_is(ask->peer, "local"));
+	mem_free(ask);
+	if (w->refuse)
+		c2s_end(link, STREAM_CONFLICT, NULL);
+	else if (!w->deaf)
+		world_control(link, C2S_CTL_BOUND);
+}
+
 static inline void on_wire(struct world *w, struct link *link, struct jd_wire *wire)
 {
 	w->elements++;
@@ -293,6 +305,9 @@ static inline void world_receive(const struct io_msg *msg, void *arg)
 		break;
 	case C2S_LOGIN:
 		on_login_ask(w, msg->link, msg->p);
+		break;
+	case C2S_COMPONENT:
+		on_component_ask(w, msg->link, msg->p);
 		break;
 	case C2S_ELEMENT:
 		on_wire(w, msg->link, msg->p);
@@ -331,6 +346,10 @@ static const struct stream_host world_hosts[] = {
 	},
 };
 
+static const struct stream_component world_components[] = {
+	{.name = JD_STR("bots.localhost"), .secret = JD_STR("brush")},
+};
+
 static inline void settings_released(struct shared *shared)
 {
 	container_of(shared, struct world, settings.shared)->released++;
@@ -352,6 +371,8 @@ static inline void world_start_ring(struct world *w, size_t ring_size)
 	w->settings = (struct stream_settings){
 		.hosts = world_hosts,
 		.n_hosts = JD_ARRAY_SIZE(world_hosts),
+		.components = world_components,
+		.n_components = JD_ARRAY_SIZE(world_components),
 		.allow_plaintext = true,
 		.mechanisms = (1u << SASL_MECHANISM_COUNT) - 1,
 		.before = scan_limits_before,
@@ -578,4 +599,38 @@ static inline void client_login(struct client *cl)
 	client_send(cl, BIND("b1", "<resource>r</resource>"));
 	client_expect(cl, "<bound/>");
 	world_told(cl->w, "BIND user@localhost/r 7 id=b1 lang= tcp PLAIN;");
+}
+
+/* -- components -------------------------------------------------------------------------------- */
+
+#define COMPONENT_IN                                                                               \
+	"<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "                     \
+	"xmlns:stream='http://etherx.jabber.org/streams' to='bots.localhost'>"
+#define COMPONENT_OUT                                                                              \
+	"<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "                     \
+	"xmlns:stream='http://etherx.jabber.org/streams' id='ID' from='bots.localhost'>"
+
+/* Sends its header and writes the handshake for the id that it is given. */
+static inline void component_shake(struct client *cl, const char *secret, char out[128])
+{
+	uint8_t digest[CRYPTO_MAX_DIGEST];
+	char text[64], hex[41];
+	const char *id;
+
+	cl->raw = true;
+	client_send(cl, COMPONENT_IN);
+	alarm(60);
+	while (cl->in.len < 150) {
+		world_turn(cl->w);
+		client_read(cl);
+	}
+	alarm(0);
+	id = memmem(cl->in.p, cl->in.len, " id='", 5);
+	assert_non_null(id);
+	(void)snprintf(text, sizeof(text), "%.24s%s", id + 5, secret);
+	crypto_digest(CRYPTO_SHA1, text, strlen(text), digest);
+	crypto_hex(digest, 20, hex);
+	(void)snprintf(out, 128, "<handshake>%s</handshake>", hex);
+	cl->raw = false;
+	cl->in.len = 0;
 }

@@ -141,6 +141,11 @@ static const struct jd_arg where_args[] = {
 	{JD_ARG_END, NULL, false, NULL},
 };
 
+static const struct jd_arg room_args[] = {
+	{JD_ARG_ROOM, "ROOM", false, "A room."},
+	{JD_ARG_END, NULL, false, NULL},
+};
+
 static const struct jd_arg echo_args[] = {
 	{JD_ARG_BARE_JID, "JID", false, "An account."},
 	{JD_ARG_INT, "NUMBER", true, "A number."},
@@ -155,6 +160,7 @@ static const struct jd_command_def defs[] = {
 	{"hold", "Takes its time.", NULL, cmd_hold},
 	{"freeze", "Fails.", NULL, cmd_fail},
 	{"flood", "Answers too much.", NULL, cmd_flood},
+	{"room look", "Names a room.", room_args, cmd_list},
 	{"where", "Says which host it was given.", where_args, cmd_where},
 	{NULL, NULL, NULL, NULL},
 };
@@ -164,6 +170,7 @@ static const struct jd_command_def clash[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
+static const struct conf_host rooms_conf = {.name = "rooms.a.example", .component = true};
 static const struct jd_module module = {.abi = JD_ABI, .name = "sample"};
 static struct jd_instance one = {.module = &module}, two = {.module = &module};
 
@@ -179,6 +186,7 @@ static int setup(void **state)
 	assert_int_equal(core_init(), 0);
 	one.host = host_add("a.example", &host_confs[0]);
 	two.host = host_add("b.example", &host_confs[1]);
+	(void)host_add("rooms.a.example", &rooms_conf);
 	commands_init();
 	assert_int_equal(jd_commands(&one, defs), 0);
 	assert_int_equal(jd_commands(&two, defs), 0);
@@ -222,8 +230,14 @@ static const struct {
 	 "'a.example' is not an address of the form user@host\nusage: echo JID [NUMBER] [--loud]"},
 	{"echo x@a.example/r", "'x@a.example/r' is not an address of the form user@host\n"
 			       "usage: echo JID [NUMBER] [--loud]"},
-	{"echo x@c.example", "this server has no host 'c.example'; it has a.example, b.example\n"
-			     "usage: echo JID [NUMBER] [--loud]"},
+	{"echo x@c.example", "this server has no host 'c.example'; it has a.example, b.example, "
+			     "rooms.a.example\nusage: echo JID [NUMBER] [--loud]"},
+	{"echo x@rooms.a.example", "rooms.a.example is a component: it has no users\n"
+				   "usage: echo JID [NUMBER] [--loud]"},
+	{"room look x@a.example", "a.example is a host: it has no rooms\nusage: room look ROOM"},
+	{"room look rooms.a.example",
+	 "'rooms.a.example' is not an address of the form room@component\n"
+	 "usage: room look ROOM"},
 	{"status now", "'now' is one argument too many\nusage: status"},
 };
 
