@@ -311,7 +311,7 @@ void bench_close(struct bench_client *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
-	c->framed = false;
+	c->framed = c->counting = false;
 	free(c->scram);
 	c->scram = NULL;
 	free(c->in);
@@ -343,6 +343,20 @@ void bench_send(struct bench_client *c, const char *p, size_t n)
 		return;
 	login_stanza(c, p, n);
 	/* Outside of an event of this client, let epoll say when. */
+	if (!c->in_event && !c->want_write)
+		interest(c, EPOLL_CTL_MOD, true);
+}
+
+void bench_ask(struct bench_client *c)
+{
+	static const char ask[] = "<r xmlns='urn:xmpp:sm:3'/>";
+
+	if (c->state != BENCH_READY)
+		return;
+	if (c->framed)
+		login_frame(c, 1, ask, sizeof(ask) - 1);
+	else
+		bench_queue(c, ask, sizeof(ask) - 1);
 	if (!c->in_event && !c->want_write)
 		interest(c, EPOLL_CTL_MOD, true);
 }

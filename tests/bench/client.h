@@ -44,6 +44,7 @@ enum bench_state {
 	BENCH_STARTING, /* until <proceed/> of STARTTLS */
 	BENCH_AUTH,     /* until <success/> */
 	BENCH_BIND,     /* until the answer to bind */
+	BENCH_ENABLE,   /* until <enabled/> of XEP-0198, if that is wanted */
 	BENCH_ROSTER,   /* until the roster, if it is asked for */
 	BENCH_PRESENCE,
 	BENCH_READY,
@@ -69,6 +70,7 @@ struct bench_target {
 	enum bench_mechanism mechanism;
 	const char *path; /* of the WebSocket */
 	bool roster;      /* ask for the roster before presence */
+	bool sm;          /* switch XEP-0198 on behind bind */
 };
 
 struct bench_client {
@@ -85,10 +87,14 @@ struct bench_client {
 	/* What has come but is not a whole element yet, and what could not be sent yet. */
 	char *in, *out;
 	size_t in_len, in_size, out_len, out_size;
-	struct scram *scram;  /* while it logs in */
+	struct scram *scram; /* while it logs in */
+	/* XEP-0198: stanzas that came, that left, and how many of these the server has. */
+	bool counting;
+	uint32_t sm_in, sm_out, sm_acked, sm_answers;
 	struct scram_key key; /* for the next time */
 	void (*on_ready)(struct bench_client *c);
-	/* p stands until the call returns; NULL: nobody cares. */
+	/* p stands until the call returns; NULL: nobody cares. Messages may come before the client
+	 * is ready: what waited for it. */
 	void (*on_stanza)(struct bench_client *c, const char *p, size_t n);
 	void *arg;
 };
@@ -104,6 +110,8 @@ void bench_client_init(struct bench_client *c, struct bench_loop *loop,
 bool bench_connect(struct bench_client *c);
 /* One whole stanza, terminated by 0 (a WebSocket carries it in a frame of its own). */
 void bench_send(struct bench_client *c, const char *p, size_t n);
+/* Asks how much the server has handled (XEP-0198); sm_answers tells when sm_acked is new. */
+void bench_ask(struct bench_client *c);
 /* Sends what is queued now, rather than with the next event. */
 void bench_flush(struct bench_client *c);
 /* Without a word of farewell; frees what the client holds. */

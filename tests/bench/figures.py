@@ -10,6 +10,11 @@ PEERS = ("Prosody", "ejabberd")
 THREADS = ("Jackdaw io=0", "Jackdaw io=2")
 GROUP = 20000  # the accounts from here on are contacts of each other
 CONTACTS = 50
+LIBRARY = 30000  # these two have long archives
+ROWS = 10000
+ROOM = 100
+MORE = ("Jackdaw more", "Prosody more", "ejabberd more")
+ARCHIVE = ("Jackdaw PostgreSQL", "Prosody PostgreSQL", "ejabberd PostgreSQL")
 
 
 @dataclasses.dataclass
@@ -37,9 +42,12 @@ class Figure:
     once: bool = False        # one round is enough (memory)
     digits: int = 1
     less: dict = dataclasses.field(default_factory=dict)  # arguments of --quick
+    of: str = ""              # another figure, whose runs have this one's field as well
+    floor_args: dict = dataclasses.field(default_factory=dict)  # of the relay
 
     @property
     def group(self):
+        """Figures of a group that follow each other are measured together, in turn."""
         return self.name.split("-")[0]
 
     def floor_transport(self):
@@ -52,10 +60,40 @@ def chat(transport, window, must):
     floors = () if transport == "ws" else ("relay" + tls, "relay+expat+write" + tls)
     return Figure("chat-w%d-%s" % (window, transport), "chat W=%d %s" % (window, title),
                   "CPU us a message", "chat",
-                  {"pairs": 50, "window": window, "messages": 40000, "warm": 10000},
+                  {"pairs": 50, "window": window, "messages": 30000, "warm": 5000},
                   "cpu_us_per_message", transport, floors,
                   ("Jackdaw",) + THREADS + PEERS, must,
                   less={"messages": 3000, "warm": 1000})
+
+
+def kept(name, title, subjects, must, **args):
+    return Figure("chat-" + name, "chat W=1 TCP, " + title, "CPU us a message", "chat",
+                  dict({"pairs": 50, "messages": 10000, "warm": 1000}, **args),
+                  "cpu_us_per_message", subjects=subjects, must=must,
+                  less={"messages": 1000, "warm": 100})
+
+
+def of(figure, name, title, field, must, **more):
+    """One more figure out of the same runs."""
+    return dataclasses.replace(figure, name=name, title=title, field=field, must=must,
+                               of=figure.of or figure.name, **more)
+
+
+STORE = Figure("offline-store", "offline, storing", "CPU us a message", "offline",
+               {"pairs": 50, "window": 10, "messages": 5000}, "cpu_us_per_message_stored",
+               subjects=MORE, must=Must(60), less={"messages": 500})
+PAGE = Figure("page-server", "archive on PostgreSQL, page of 50 out of %d: server" % ROWS,
+              "CPU ms a page", "page",
+              {"clients": 2, "first": LIBRARY, "pages": 400}, "cpu_us_per_page",
+              subjects=ARCHIVE, must=Must(0.4), scale=1e-3, digits=2, less={"pages": 20})
+LATENCY = Figure("latency-archive", "latency at 200 messages a second, archive on PostgreSQL, p50",
+                 "ms", "latency", {"pairs": 50, "rate": 200, "messages": 2000}, "p50_ms",
+                 subjects=ARCHIVE, must=Must(3), digits=3, less={"messages": 200})
+TALK = Figure("room-talk", "room of %d, messages" % ROOM, "CPU us a delivery", "room",
+              {"clients": ROOM, "messages": 300}, "cpu_us_per_delivery", floors=("fan-out",),
+              subjects=MORE, must=Must(1.5, "fan-out"), less={"messages": 30},
+              floor_args={"group": ROOM})
+ON_POSTGRES = kept("archive", "archive on PostgreSQL: server", ARCHIVE, Must(40))
 
 
 def login(name, title, transport, must, **args):
@@ -64,17 +102,21 @@ def login(name, title, transport, must, **args):
                   transport, must=must, scale=1e-3, digits=2, less={"rounds": 1})
 
 
-def idle(transport, clients, must):
+def idle(transport, must):
+    """Two figures of one run: the first 2000 sessions, and all 10 000."""
     title = {"tcp": "TCP", "tls": "TLS", "ws": "WebSocket"}[transport]
-    return Figure("idle-%d-%s" % (clients, transport), "idle %s, %d sessions" % (title, clients),
-                  "KiB each", "idle", {"clients": clients, "settle": 90}, "kib_each", transport,
-                  subjects=("Jackdaw parked",) + PEERS, must=must, fresh=True, once=True,
-                  less={"clients": clients // 20, "settle": 10})
+    floor = "relay+TLS" if transport == "tls" else "relay"
+    most = Figure("idle-10000-" + transport, "idle %s, 10000 sessions" % title, "KiB each", "idle",
+                  {"clients": 10000, "step": 2000, "settle": 30}, "kib_each", transport,
+                  (floor,), ("Jackdaw parked",) + PEERS, must, fresh=True, once=True,
+                  less={"clients": 500, "step": 100, "settle": 5})
+    return most, of(most, "idle-2000-" + transport, "idle %s, 2000 sessions" % title,
+                    "kib_each_first", None)
 
 
 def growth(name, title, subject, idle_sessions, must):
     return Figure("growth-" + name, "chat W=1 TCP, " + title, "CPU us a message", "chat",
-                  {"pairs": 50, "messages": 40000, "warm": 10000, "idle": idle_sessions},
+                  {"pairs": 50, "messages": 30000, "warm": 5000, "idle": idle_sessions},
                   "cpu_us_per_message", subjects=(subject,), must=must,
                   less={"messages": 3000, "warm": 1000, "idle": idle_sessions // 20})
 
@@ -86,13 +128,29 @@ FIGURES = (
     chat("tls", 20, None),
     chat("ws", 1, Must(1.3, "Jackdaw", "chat-w1-tcp")),
     chat("ws", 20, None),
+    kept("more", "with offline messages and rooms there", MORE, None),
+    kept("sm", "the same with XEP-0198", MORE, Must(1.3, "Jackdaw more", "chat-more"), sm=True),
+    kept("sqlite", "archive on SQLite", ("Jackdaw archive",), None),
+    ON_POSTGRES,
+    of(ON_POSTGRES, "chat-archive-db", "chat W=1 TCP, archive on PostgreSQL: PostgreSQL",
+       "db_cpu_us_per_message", Must(80)),
+    PAGE,
+    of(PAGE, "page-db", "the same: PostgreSQL", "db_cpu_us_per_page", Must(0.8)),
+    STORE,
+    of(STORE, "offline-deliver", "offline, login and delivery", "cpu_us_per_message_delivered",
+       Must(25)),
     Figure("latency", "latency at 200 messages a second, p50", "ms", "latency",
            {"pairs": 50, "rate": 200, "messages": 2000}, "p50_ms",
            floors=("relay", "relay+expat+write"), subjects=("Jackdaw",) + THREADS + PEERS,
            must=Must(0.3), digits=3, less={"messages": 200}),
+    LATENCY,
     Figure("presence", "presence, %d contacts" % CONTACTS, "CPU us a delivery", "presence",
            {"contacts": CONTACTS, "first": GROUP, "messages": 500}, "cpu_us_per_delivery",
-           floors=("fan-out",), must=Must(1.5, "fan-out"), less={"messages": 30}),
+           floors=("fan-out",), must=Must(1.5, "fan-out"), less={"messages": 30},
+           floor_args={"group": CONTACTS + 1}),
+    TALK,
+    of(TALK, "room-join", "room join, filling a room of %d" % ROOM, "cpu_us_per_join", Must(0.5),
+       unit="CPU ms an occupant", scale=1e-3, digits=2, floors=()),
     login("scram-tcp", "SCRAM TCP", "tcp", Must(0.25)),
     login("scram-tls", "SCRAM direct TLS", "tls", Must(1.0)),
     login("scram-starttls", "SCRAM STARTTLS", "starttls", None),
@@ -102,18 +160,15 @@ FIGURES = (
           first=GROUP, clients=CONTACTS + 1, roster=True),
     Figure("storm", "reconnect storm of 2000, TCP", "s", "storm",
            {"clients": 2000, "at-once": 200}, "seconds", digits=2, less={"clients": 200}),
-    idle("tcp", 2000, None),
-    idle("tls", 2000, None),
-    idle("ws", 2000, None),
-    idle("tcp", 10000, Must(3)),
-    idle("tls", 10000, Must(18)),
-    idle("ws", 10000, Must(3.5)),
+    *idle("tcp", Must(3)),
+    *idle("tls", Must(18)),
+    *idle("ws", Must(3.5)),
     Figure("empty", "empty server, PSS", "MiB", "idle", {"clients": 1, "settle": 10},
            "pss_empty_kib", subjects=("Jackdaw parked",) + PEERS, must=Must(9), scale=1 / 1024,
            fresh=True, once=True),
     growth("idle10", "10 idle sessions", "Jackdaw", 10, None),
     growth("idle10000", "9 900 idle sessions", "Jackdaw", 9900,
            Must(1.1, "Jackdaw", "growth-idle10")),
-    growth("hosts", "100 hosts, 10 idle sessions", "Jackdaw hosts", 10,
+    growth("hosts", "20 hosts, 10 idle sessions", "Jackdaw hosts", 10,
            Must(1.1, "Jackdaw", "growth-idle10")),
 )

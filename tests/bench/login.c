@@ -37,6 +37,7 @@ void login_stanza(struct bench_client *c, const char *p, size_t n)
 	size_t name = strcspn(p, " />"), at;
 	unsigned char head[CUT_FRAME_HEAD];
 
+	c->sm_out += c->counting;
 	if (!c->framed) {
 		bench_queue(c, p, n);
 		return;
@@ -220,16 +221,36 @@ static void say_presence(struct bench_client *c)
 	say(c, "<iq type='get' id='ready'><ping xmlns='urn:xmpp:ping'/></iq>");
 }
 
-static void on_bind(struct bench_client *c, const char *p, size_t n)
+static void bound(struct bench_client *c)
 {
-	if (!is(p, n, "bind", "result")) {
-		bench_client_over(c, "bind refused");
-	} else if (c->target->roster) {
+	if (c->target->roster) {
 		c->state = BENCH_ROSTER;
 		say(c, "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
 	} else {
 		say_presence(c);
 	}
+}
+
+static void on_bind(struct bench_client *c, const char *p, size_t n)
+{
+	if (!is(p, n, "bind", "result")) {
+		bench_client_over(c, "bind refused");
+	} else if (c->target->sm) {
+		c->state = BENCH_ENABLE;
+		c->sm_in = c->sm_out = c->sm_acked = c->sm_answers = 0;
+		say(c, "<enable xmlns='urn:xmpp:sm:3'/>");
+		c->counting = true;
+	} else {
+		bound(c);
+	}
+}
+
+static void on_enable(struct bench_client *c, const char *p, size_t n)
+{
+	if (cut_starts(p, n, "<enabled"))
+		bound(c);
+	else if (cut_starts(p, n, "<failed"))
+		bench_client_over(c, "XEP-0198 refused");
 }
 
 static void on_features(struct bench_client *c)
@@ -261,6 +282,9 @@ static void on_step(struct bench_client *c, const char *p, size_t n)
 		break;
 	case BENCH_BIND:
 		on_bind(c, p, n);
+		break;
+	case BENCH_ENABLE:
+		on_enable(c, p, n);
 		break;
 	case BENCH_ROSTER:
 		if (is(p, n, "roster", "result"))
@@ -295,15 +319,40 @@ static bool asked(struct bench_client *c, const char *p, size_t n)
 	return true;
 }
 
+/* XEP-0198: stanzas are counted, and what is said about their number is dealt with here. */
+static bool counted(struct bench_client *c, const char *p, size_t n)
+{
+	size_t len;
+	const char *h;
+
+	if (cut_starts(p, n, "<message") || cut_starts(p, n, "<iq") ||
+	    cut_starts(p, n, "<presence")) {
+		c->sm_in++;
+	} else if (cut_starts(p, n, "<r ") || cut_starts(p, n, "<r/")) {
+		say(c, "<a xmlns='urn:xmpp:sm:3' h='%u'/>", c->sm_in);
+		return true;
+	} else if (cut_starts(p, n, "<a ")) {
+		h = bench_attr(p, n, "h", &len);
+		c->sm_acked = h ? (uint32_t)strtoul(h, NULL, 10) : 0;
+		c->sm_answers++;
+		if (c->sm_acked > c->sm_out)
+			bench_client_over(c, "the server acknowledged what was not sent");
+		return true;
+	}
+	return false;
+}
+
 void login_element(struct bench_client *c, const char *p, size_t n)
 {
 	if (cut_starts(p, n, "<stream:error") || cut_starts(p, n, "<error"))
 		bench_client_over(c, "stream error");
+	else if (c->counting && counted(c, p, n))
+		return;
 	else if (c->state < BENCH_PRESENCE)
 		on_step(c, p, n);
 	else if (asked(c, p, n))
 		return;
-	else if (c->state != BENCH_READY)
+	else if (c->state != BENCH_READY && !cut_starts(p, n, "<message"))
 		on_step(c, p, n);
 	else if (c->on_stanza)
 		c->on_stanza(c, p, n);

@@ -24,6 +24,9 @@ const struct run_scenario run_scenarios[] = {
 	{"chat", "--pairs talk, --window messages in flight each", scenario_chat},
 	{"latency", "--rate messages a second: how long each takes", scenario_latency},
 	{"befriend", "make --contacts + 1 accounts contacts of each other", scenario_befriend},
+	{"page", "--clients read their archives, --pages in all", scenario_page},
+	{"offline", "messages for --pairs that are not there, and their return", scenario_offline},
+	{"room", "--clients join a room and talk", scenario_room},
 	{"presence", "one changes its status, --contacts see it", scenario_presence},
 	{NULL, NULL, NULL},
 };
@@ -59,6 +62,8 @@ static struct run run = {
 	      .contacts = 50,
 	      .rounds = 1,
 	      .settle = 60,
+	      .page = 50,
+	      .pages = 400,
 	      .user = "user",
 	      .password = "bench",
 	      .label = ""},
@@ -94,14 +99,17 @@ static const struct option_row rows[] = {
 	{ARG("mechanism", 'm'), NULL, 0, 0, "M", "PLAIN, SCRAM-SHA-1, SCRAM-SHA-256 (SCRAM-SHA-1)"},
 	{ARG("user", 'u'), NULL, 0, 0, "PREFIX", "accounts are PREFIX0, PREFIX1 ... (user)"},
 	{ARG("password", 'p'), NULL, 0, 0, "TEXT", "%n stands for the account's number (bench)"},
+	{ARG("rooms", 'R'), NULL, 0, 0, "DOMAIN", "where rooms are (conference.DOMAIN)"},
+	{{"sm", no_argument, NULL, 's'}, NULL, 0, 0, "", "switch XEP-0198 on at login"},
 	NUMBER("first", first, 0, 100000000, "number of the first account (0)"),
 	{ARG("pid", 'i'), NULL, 0, 0, "PID", "a process of the server; several times if need be"},
 	{ARG("db-pid", 'd'), NULL, 0, 0, "PID", "a process of its database; likewise"},
 	{ARG("label", 'l'), NULL, 0, 0, "TEXT", "for the line of JSON"},
 	{{"roster", no_argument, NULL, 'r'}, NULL, 0, 0, "", "ask for the roster at login"},
-	NUMBER("clients", clients, 1, 1000000, "clients of idle, login and storm (100)"),
+	NUMBER("clients", clients, 1, 1000000,
+	       "clients of idle, login, storm, page and room (100)"),
 	NUMBER("at-once", at_once, 1, 1000000, "logins under way at a time (50)"),
-	NUMBER("pairs", pairs, 1, 100000, "pairs of chat and latency (50)"),
+	NUMBER("pairs", pairs, 1, 100000, "pairs of chat, latency and offline (50)"),
 	NUMBER("window", window, 1, 1000, "messages in flight of each pair (1)"),
 	NUMBER("messages", messages, 1, 100000000, "to be sent in all (10000)"),
 	NUMBER("warm", warm, 0, 100000000, "messages of chat before the measured ones (0)"),
@@ -109,6 +117,9 @@ static const struct option_row rows[] = {
 	NUMBER("contacts", contacts, 1, 1000, "of befriend and presence (50)"),
 	NUMBER("rounds", rounds, 1, 10000, "of login and storm (1)"),
 	NUMBER("settle", settle, 1, 3600, "seconds for memory to stand still (60)"),
+	NUMBER("step", step, 0, 1000000, "of idle: so many are looked at first (0)"),
+	NUMBER("page", page, 1, 1000, "messages of a page (50)"),
+	NUMBER("pages", pages, 1, 1000000, "of page, in all (400)"),
 	NUMBER("idle", idle, 0, 1000000, "sessions besides that only look on (0)"),
 };
 
@@ -201,6 +212,12 @@ static void option(int letter, const char *arg)
 		break;
 	case 'r':
 		run.target.roster = true;
+		break;
+	case 's':
+		run.target.sm = true;
+		break;
+	case 'R':
+		run.o.rooms = arg;
 		break;
 	case 'c':
 		relay.certificate = arg;

@@ -34,8 +34,8 @@ struct end {
 	SSL *ssl;
 	XML_Parser parser;
 	unsigned depth;
-	bool open; /* a start tag whose '>' has not been written yet */
-	char ns[NS_DEPTH][NS_SIZE];
+	bool open;           /* a start tag whose '>' has not been written yet */
+	char (*ns)[NS_SIZE]; /* [NS_DEPTH], with a parser */
 };
 
 static int epoll;
@@ -141,6 +141,7 @@ static XML_Parser parser_new(struct end *e)
 				     "xmlns:stream='http://etherx.jabber.org/streams'>";
 	XML_Parser p = XML_ParserCreateNS("UTF-8", SEPARATOR);
 
+	e->ns = bench_grow(NULL, NS_DEPTH * sizeof(*e->ns));
 	XML_SetUserData(p, e);
 	XML_SetElementHandler(p, on_start, on_end);
 	XML_SetCharacterDataHandler(p, on_text);

@@ -13,6 +13,8 @@
 #define QUIET_LOOK 100       /* milliseconds between two looks */
 #define QUIET_CPU  (2 * 1e6) /* nanoseconds a look; a quiet server's timers use less */
 #define QUIET_MAX  100       /* looks */
+#define SILENCE    10        /* seconds without news after which no more is waited for */
+#define ASK_MAX    50        /* times */
 
 /* -- clients --------------------------------------------------------------------------- */
 
@@ -64,6 +66,27 @@ void run_end(struct run *r)
 	r->db_cpu_ns += meter_cpu(&r->meter.db);
 }
 
+void run_reset(struct run *r)
+{
+	r->cpu_ns = r->db_cpu_ns = r->seconds = 0;
+}
+
+bool run_wait(struct run *r, const uint64_t *count, uint64_t n)
+{
+	uint64_t last = *count, since = bench_now();
+
+	while (*count < n && !r->loop.failed) {
+		bench_loop_turn(&r->loop, 1000);
+		if (*count != last) {
+			last = *count;
+			since = bench_now();
+		} else if (bench_now() - since > SILENCE * 1000000000ull) {
+			return false;
+		}
+	}
+	return *count >= n;
+}
+
 /* For as long as that takes, what the server sends is read and not looked at. */
 static void drain(struct run *r, uint64_t milliseconds)
 {
@@ -85,6 +108,31 @@ void run_quiet(struct run *r)
 		quiet = now - last < QUIET_CPU ? quiet + 1 : 0;
 		last = now;
 	}
+}
+
+static uint64_t not_acked(const struct run *r)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < r->n_clients; i++)
+		n += r->clients[i].sm_out - r->clients[i].sm_acked;
+	return n;
+}
+
+/* What somebody else has to confirm first may take a moment, so it is asked again. */
+void run_acked(struct run *r)
+{
+	uint64_t missing = 1;
+
+	for (unsigned i = 0; i < ASK_MAX && missing && !r->loop.failed; i++) {
+		for (unsigned k = 0; k < r->n_clients; k++)
+			bench_ask(&r->clients[k]);
+		drain(r, QUIET_LOOK);
+		missing = not_acked(r);
+	}
+	run_number("unacked", (double)missing);
+	if (missing)
+		run_broken(r, "%llu stanzas were not acknowledged", (unsigned long long)missing);
 }
 
 /* -- the line ------------------------------------------------------------------------------ */
@@ -142,6 +190,22 @@ void run_cpu_per(const struct run *r, const char *name, double n)
 		snprintf(key, sizeof(key), "db_cpu_us_per_%s", name);
 		run_number(key, r->db_cpu_ns / 1e3 / n);
 	}
+}
+
+void run_counts(struct run *r, uint64_t sent, uint64_t received, uint64_t lost, uint64_t duplicate,
+		uint64_t out_of_order)
+{
+	run_number("sent", (double)sent);
+	run_number("received", (double)received);
+	run_number("lost", (double)lost);
+	run_number("duplicate", (double)duplicate);
+	run_number("out_of_order", (double)out_of_order);
+	if (lost || duplicate || out_of_order)
+		run_broken(r, "%llu lost, %llu duplicate, %llu out of order",
+			   (unsigned long long)lost, (unsigned long long)duplicate,
+			   (unsigned long long)out_of_order);
+	if (r->loop.failed)
+		run_broken(r, "%s", r->loop.trouble);
 }
 
 void run_broken(struct run *r, const char *format, ...)

@@ -20,7 +20,10 @@ struct run_options {
 	unsigned idle;  /* sessions that only look on */
 	unsigned first; /* number of the first account */
 	unsigned warm;  /* messages that are not measured */
+	unsigned step;  /* idle: so many are looked at first */
+	unsigned page, pages;
 	const char *user, *password, *label;
+	const char *rooms; /* the host of rooms; NULL: conference.DOMAIN */
 };
 
 struct run {
@@ -52,6 +55,9 @@ void scenario_chat(struct run *r);
 void scenario_latency(struct run *r);
 void scenario_befriend(struct run *r);
 void scenario_presence(struct run *r);
+void scenario_page(struct run *r);
+void scenario_offline(struct run *r);
+void scenario_room(struct run *r);
 
 /* n clients and the idle ones behind them, all ready or the program ends. */
 void run_login(struct run *r, unsigned n);
@@ -60,6 +66,12 @@ void run_clients(struct run *r, unsigned n);
 /* What the server does from here on is measured; brackets add up. */
 void run_begin(struct run *r);
 void run_end(struct run *r);
+/* What was measured so far is forgotten: another part of the scenario begins. */
+void run_reset(struct run *r);
+/* Turns until *count reaches n; false when nothing happened for too long. */
+bool run_wait(struct run *r, const uint64_t *count, uint64_t n);
+/* XEP-0198: whether the server has handled all that left; says so in the line. */
+void run_acked(struct run *r);
 /* Waits until the server does next to nothing. */
 void run_quiet(struct run *r);
 
@@ -69,5 +81,8 @@ void run_line_end(void);
 void run_number(const char *name, double value);
 void run_text(const char *name, const char *value);
 /* cpu_us_per_NAME and, if --db-pid was given, db_cpu_us_per_NAME. */
+/* Sent, received, and the three ways to be wrong, of which any breaks the run. */
+void run_counts(struct run *r, uint64_t sent, uint64_t received, uint64_t lost, uint64_t duplicate,
+		uint64_t out_of_order);
 void run_cpu_per(const struct run *r, const char *name, double n);
 void run_broken(struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -7,6 +7,7 @@ neighbour who makes the machine slow for a minute makes all of them slow.  Media
 """
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -16,14 +17,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 import report
 import servers
-from figures import CONTACTS, FIGURES, GROUP
+from figures import CONTACTS, FIGURES, GROUP, LIBRARY, ROWS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
-ACCOUNTS = list(range(10001)) + list(range(GROUP, GROUP + CONTACTS + 1))
+ACCOUNTS = (list(range(10001)) + list(range(GROUP, GROUP + CONTACTS + 1)) +
+            [LIBRARY, LIBRARY + 1])
+JACKDAWS = {  # arguments of servers.Jackdaw
+    "io=0": {"io_threads": 0}, "io=2": {"io_threads": 2}, "parked": {"park_after": "1s"},
+    "hosts": {"hosts": 20}, "archive": {"more": ("archive",)},
+    servers.MORE: {"more": ("archive", "offline", "muc", "sm")},
+    servers.ARCHIVE: {"more": ("archive",)}}
 
 
 def arguments():
@@ -57,6 +65,7 @@ class Bench:
         self.args, self.folder = args, folder
         self.tool = os.path.join(args.build, "jackdaw-bench")
         self.certificate = servers.make_certificate(folder)
+        self.database = servers.Database(SOURCE)
         self.running = {}
         self.values = {}  # (figure, subject): [value, ...]
         self.lines = open(args.json, "w", encoding="utf-8")
@@ -64,19 +73,20 @@ class Bench:
 
     # -- subjects ---------------------------------------------------------------------
 
-    def make(self, name):
+    def make(self, name, floor_args=None):
         if name.startswith(("relay", "fan-out")):
             tls = self.certificate if name.endswith("+TLS") else None
             kind = "fanout" if name.startswith("fan") else "xml" if "expat" in name else "bytes"
-            return servers.Relay(tempfile.mkdtemp(dir=self.folder), self.args.build, kind, tls)
-        if name == "Prosody":
-            return servers.Prosody(self.folder, self.certificate)
-        if name == "ejabberd":
-            return servers.Ejabberd(self.folder, self.certificate)
-        more = {"Jackdaw io=0": {"io_threads": 0}, "Jackdaw io=2": {"io_threads": 2},
-                "Jackdaw parked": {"park_after": "1s"}, "Jackdaw hosts": {"hosts": 100}}
+            return servers.Relay(tempfile.mkdtemp(dir=self.folder), self.args.build, kind, tls,
+                                 floor_args)
+        who, _, what = name.partition(" ")
+        database = self.database if what == servers.ARCHIVE else None
+        if who == "Prosody":
+            return servers.Prosody(self.folder, self.certificate, name, database)
+        if who == "ejabberd":
+            return servers.Ejabberd(self.folder, self.certificate, name, database)
         return servers.Jackdaw(self.folder, self.args.build, SOURCE, self.certificate,
-                               name=name, **more.get(name, {}))
+                               name=name, database=database, **JACKDAWS.get(what, {}))
 
     def subject(self, name, fresh):
         """A server that runs, with its accounts.  A fresh one runs alone: pages that several
@@ -90,30 +100,44 @@ class Bench:
             subject.accounts(ACCOUNTS)
             subject.start()
             self.running[name] = subject
-            self.befriend(subject)
+            self.prepare(subject)
             if fresh:
                 subject.stop()
         if self.running[name].popen is None:
             self.running[name].start()
         return self.running[name]
 
-    def befriend(self, subject):
-        """The contacts of the scenarios that need some."""
-        if any(figure.args.get("first") == GROUP and subject.name in figure.subjects
-               for figure in self.figures()):
+    def needs(self, subject, first):
+        """Whether a figure of this server uses the accounts from that on."""
+        return any(figure.args.get("first") == first and subject.name in figure.subjects
+                   for figure in self.figures())
+
+    def prepare(self, subject):
+        """The contacts and the archives of the scenarios that need some.  A database's
+        connections are there only when they were used."""
+        if self.needs(subject, GROUP):
             self.call(subject, "befriend", {"first": GROUP, "contacts": CONTACTS}, "tcp")
+        if self.needs(subject, LIBRARY):
+            self.tell("%s: archive" % subject.name)
+            self.call(subject, "chat", {"first": LIBRARY, "pairs": 1, "window": 20,
+                                        "messages": ROWS // (20 if self.args.quick else 1)}, "tcp")
+        elif subject.database:
+            self.call(subject, "chat", {"messages": 1000}, "tcp")
 
     def stop(self):
         for subject in self.running.values():
             subject.stop()
+        self.database.stop()
         self.lines.close()
 
     # -- runs -------------------------------------------------------------------------
 
     def figures(self):
         only = self.args.only
-        return [figure for figure in FIGURES
-                if not only or figure.name in only or figure.group in only]
+        chosen = [figure for figure in FIGURES
+                  if not only or figure.name in only or figure.group in only]
+        sources = {figure.of for figure in chosen}
+        return [figure for figure in FIGURES if figure in chosen or figure.name in sources]
 
     def wanted(self, figure):
         names = [name for name in figure.subjects if name.split(" ")[0] in self.args.servers]
@@ -128,17 +152,25 @@ class Bench:
                 "--port", str(subject.ports[transport])]
         for pid in subject.pids():
             argv += ["--pid", str(pid)]
+        for pid in subject.database.pids() if subject.database else ():
+            argv += ["--db-pid", str(pid)]
         for name, value in options.items():
             argv += ["--" + name] + ([] if value is True else [str(value)])
+        begin = time.monotonic()
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         line = json.loads(done.stdout) if done.stdout else {}
+        line["wall"] = round(time.monotonic() - begin, 1)
         if done.returncode:
-            self.broken.append("%s, %s: %s" % (subject.name, scenario, done.stderr.strip()))
+            why = "%s, %s: %s" % (subject.name, scenario, done.stderr.strip())
+            self.broken.append(why)
+            print("\n" + why, file=sys.stderr)
+            line["broken"] = why
         return line
 
     def measure(self, figure, name, number):
         floor = name in figure.floors
-        subject = self.make(name) if floor else self.subject(name, figure.fresh)
+        subject = (self.make(name, figure.floor_args) if floor else
+                   self.subject(name, figure.fresh))
         self.tell("%s: %s, round %d" % (figure.title, name, number + 1))
         if floor:
             subject.start()
@@ -153,15 +185,18 @@ class Bench:
                 subject.stop()
         line.update(figure=figure.name, subject=name, round=number)
         print(json.dumps(line), file=self.lines, flush=True)
-        value = line.get(figure.field)
-        if value is not None and "broken" not in line:
-            self.values.setdefault((figure.name, name), []).append(value * figure.scale)
+        for one in self.figures():
+            value = line.get(one.field) if figure.name in (one.name, one.of) else None
+            if value is not None and "broken" not in line:
+                self.values.setdefault((one.name, name), []).append(value * one.scale)
 
     def run(self):
-        for figure in self.figures():
-            for number in range(1 if figure.once else self.args.rounds):
-                for name in self.wanted(figure):
-                    self.measure(figure, name, number)
+        for _, group in itertools.groupby(self.figures(), lambda figure: figure.group):
+            group = [figure for figure in group if not figure.of]
+            for number in range(self.args.rounds):
+                for figure in group:
+                    for name in self.wanted(figure) if not (number and figure.once) else ():
+                        self.measure(figure, name, number)
         self.tell("")
 
     def medians(self):

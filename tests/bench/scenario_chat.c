@@ -10,19 +10,9 @@
 
 static void counts(struct run *r, const struct chat_tally *t)
 {
-	run_number("sent", (double)t->sent);
-	run_number("received", (double)t->received);
-	run_number("lost", (double)t->lost);
-	run_number("duplicate", (double)t->duplicate);
-	run_number("out_of_order", (double)t->out_of_order);
+	run_counts(r, t->sent, t->received, t->lost, t->duplicate, t->out_of_order);
 	run_number("strange", (double)t->strange);
 	run_number("bytes_a_message", (double)t->bytes_a_message);
-	if (t->lost || t->duplicate || t->out_of_order)
-		run_broken(r, "%llu lost, %llu duplicate, %llu out of order",
-			   (unsigned long long)t->lost, (unsigned long long)t->duplicate,
-			   (unsigned long long)t->out_of_order);
-	if (r->loop.failed)
-		run_broken(r, "%s", r->loop.trouble);
 }
 
 void scenario_chat(struct run *r)
@@ -45,6 +35,8 @@ void scenario_chat(struct run *r)
 	run_number("seconds", tally.seconds);
 	run_number("messages_per_second", (double)tally.received / tally.seconds);
 	run_cpu_per(r, "message", (double)tally.received);
+	if (r->target.sm)
+		run_acked(r);
 	chat_free(chat);
 }
 

@@ -33,16 +33,29 @@ static double settled(struct run *r, const struct meter_group *g)
 	return now;
 }
 
+static void log_in(struct run *r, unsigned first, unsigned n)
+{
+	run_begin(r);
+	if (!bench_login_all(&r->loop, r->clients + first, n, r->o.at_once))
+		bench_fail("%s", r->loop.trouble);
+	run_end(r);
+}
+
 void scenario_idle(struct run *r)
 {
-	unsigned n = r->o.clients;
+	unsigned step;
 	double empty = 0, full;
 
 	if (r->meter.server.n)
 		empty = settled(r, &r->meter.server);
-	run_begin(r);
-	run_login(r, n);
-	run_end(r);
+	run_clients(r, r->o.clients);
+	step = r->o.step < r->n_clients ? r->o.step : 0;
+	if (step) {
+		log_in(r, 0, step);
+		full = settled(r, &r->meter.server);
+		run_number("kib_each_first", (full - empty) / step);
+	}
+	log_in(r, step, r->n_clients - step);
 	run_number("clients", r->n_clients);
 	run_number("login_seconds", r->seconds);
 	run_cpu_per(r, "login", r->n_clients);

@@ -10,28 +10,9 @@
 #include "cut.h"
 #include "run.h"
 
-#define SILENCE 5 /* seconds */
-
 static bool within(const char *p, size_t n, const char *what)
 {
 	return memmem(p, n, what, strlen(what));
-}
-
-/* Turns until *count reaches n; false when nothing happened for too long. */
-static bool wait_for(struct run *r, const uint64_t *count, uint64_t n)
-{
-	uint64_t last = *count, since = bench_now();
-
-	while (*count < n && !r->loop.failed) {
-		bench_loop_turn(&r->loop, 1000);
-		if (*count != last) {
-			last = *count;
-			since = bench_now();
-		} else if (bench_now() - since > SILENCE * 1000000000ull) {
-			return false;
-		}
-	}
-	return *count >= n;
 }
 
 /* -- befriend -------------------------------------------------------------------------- */
@@ -127,7 +108,7 @@ static uint64_t rosters(struct friends *f)
 	f->rosters = f->both = 0;
 	for (unsigned i = 0; i < f->n; i++)
 		bench_send(&f->r->clients[i], get, sizeof(get) - 1);
-	wait_for(f->r, &f->rosters, f->n);
+	run_wait(f->r, &f->rosters, f->n);
 	return f->both;
 }
 
@@ -147,7 +128,7 @@ static void ask_all(struct friends *f, unsigned pass)
 				ask(f, i, j);
 		}
 	}
-	wait_for(f->r, &f->accepted, missing);
+	run_wait(f->r, &f->accepted, missing);
 	run_quiet(f->r);
 }
 
@@ -222,20 +203,10 @@ static void presence_figures(struct run *r, const struct show *s)
 	uint64_t lost = s->sent * r->o.contacts - s->received;
 
 	run_number("contacts", r->o.contacts);
-	run_number("sent", (double)s->sent);
-	run_number("received", (double)s->received);
-	run_number("lost", (double)lost);
-	run_number("duplicate", (double)s->duplicate);
-	run_number("out_of_order", (double)s->out_of_order);
+	run_counts(r, s->sent, s->received, lost, s->duplicate, s->out_of_order);
 	run_number("strange", (double)s->strange);
 	run_number("seconds", r->seconds);
 	run_cpu_per(r, "delivery", (double)s->received);
-	if (lost || s->duplicate || s->out_of_order)
-		run_broken(r, "%llu lost, %llu duplicate, %llu out of order",
-			   (unsigned long long)lost, (unsigned long long)s->duplicate,
-			   (unsigned long long)s->out_of_order);
-	if (r->loop.failed)
-		run_broken(r, "%s", r->loop.trouble);
 }
 
 /* The next status follows when all have the last one. */
@@ -261,7 +232,7 @@ void scenario_presence(struct run *r)
 			run_begin(r);
 		}
 		broadcast(&s);
-		if (!wait_for(r, &s.received,
+		if (!run_wait(r, &s.received,
 			      (uint64_t)(i < warm ? i + 1 : i - warm + 1) * contacts))
 			break;
 	}

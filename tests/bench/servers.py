@@ -5,10 +5,15 @@ All get the same: the domain localhost, one ECDSA P-256 certificate, SCRAM keys 
 iterations in the store that the package prefers (Jackdaw: SQLite, Prosody: files,
 ejabberd: Mnesia), the features that all of them have (roster, presence, carbons,
 blocking, private storage, vCards, disco, ping, version, time), no rate limits, no
-archive, no offline store, no federation, logs at the level of warnings.  Prosody runs
+federation, logs at the level of warnings.  Prosody runs
 with epoll and the generational collector, ejabberd with kernel poll, as
 Debian starts it, and a backlog of 1024: with its default of 5 a crowd of clients waits for
 seconds.
+
+What only some figures need is in servers of its own, so that it costs the others nothing:
+those with MORE have offline messages, rooms and stream management, those with ARCHIVE
+keep everything for ever in a database of one PostgreSQL, which all reach by TCP on the
+loopback and which has its settings from Debian, but for automatic vacuuming, which would come and go.
 """
 
 import base64
@@ -24,6 +29,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 
 HOST = "localhost"
@@ -32,6 +38,10 @@ SALT = b"jackdaw-bench-sa"
 ITERATIONS = 4096
 TRANSPORTS = ("tcp", "tls", "ws", "wss")
 START_SECONDS = 60
+MORE, ARCHIVE = "more", "PostgreSQL"  # second words of names
+SUPERUSER = "root_of_tests"
+# What the other servers have no counterpart for, or what is measured by itself.
+BASE_WITHOUT = {"archive", "offline", "push", "muc", "gateway"}
 _LIBC = ctypes.CDLL(None)
 
 
@@ -68,10 +78,43 @@ def _die_with_parent():
     _LIBC.prctl(1, signal.SIGKILL)
 
 
+class Database:
+    """PostgreSQL, started when somebody wants it."""
+
+    def __init__(self, source):
+        sys.path.insert(0, os.path.join(source, "tests", "integration"))
+        self.running = None
+
+    def start(self):
+        if self.running is None:
+            import postgres  # pylint: disable=import-outside-toplevel,import-error
+            self.port = postgres.PORT = str(free_ports(1)[0])
+            self.running = postgres.Postgres(
+                port=self.port, listen_addresses="127.0.0.1", fsync="on", full_page_writes="on",
+                shared_buffers="128MB", max_wal_size="1GB", max_connections="100",
+                deadlock_timeout="1s")
+            assert self.running.superuser == SUPERUSER
+        return self.running
+
+    def create(self, name, owner=SUPERUSER):
+        """An empty database."""
+        self.start().sql('CREATE DATABASE "%s" OWNER %s TEMPLATE template0' % (name, owner))
+
+    def pids(self):
+        """Of the whole of it: who reads and writes for others counts as well."""
+        return [self.running.process.pid] + self.running.backends()
+
+    def stop(self):
+        if self.running is not None:
+            self.running.remove()
+        self.running = None
+
+
 class Subject:
     """Something that can be started, measured and stopped."""
     name = "?"
     raw = False
+    database = None  # a Database, for those with ARCHIVE
 
     def __init__(self, folder):
         self.folder = os.path.join(folder, self.name.replace(" ", "-"))
@@ -137,7 +180,7 @@ class Relay(Subject):
     """A floor: see relay.h."""
     raw = True
 
-    def __init__(self, folder, build, kind, certificate=None):
+    def __init__(self, folder, build, kind, certificate=None, args=None):
         self.kind = kind
         self.name = {"bytes": "relay", "xml": "relay+expat+write", "fanout": "fan-out"}[kind]
         if certificate:
@@ -146,6 +189,8 @@ class Relay(Subject):
         self.argv = [os.path.join(build, "jackdaw-bench"), "relay", kind]
         if certificate:
             self.argv += ["--cert", certificate[0], "--key", certificate[1]]
+        for name, value in (args or {}).items():
+            self.argv += ["--" + name, str(value)]
 
     def start(self):
         """Each run has one of its own: it ends with its clients."""
@@ -162,28 +207,52 @@ class Jackdaw(Subject):
     """A release build."""
 
     def __init__(self, folder, build, source, certificate, io_threads=None, park_after="30s",
-                 hosts=1, name="Jackdaw"):
-        self.name = name
+                 hosts=1, name="Jackdaw", more=(), database=None):
+        self.name, self.more, self.database = name, set(more), database
         super().__init__(folder)
         self.build, self.source = build, source
         self.io_threads, self.park_after, self.hosts = io_threads, park_after, hosts
         self.certificate = certificate
         self.env = {"JACKDAW_SCHEMA_DIR": os.path.join(source, "schema")}
-        modules = sorted(glob.glob(os.path.join(build, "modules", "mod_*", ".libs")))
-        if modules:
-            self.env["JACKDAW_MODULE_DIR"] = ":".join(modules)
+        self.env["JACKDAW_MODULE_DIR"] = subprocess.run(
+            [os.path.join(source, "tools", "module-path"), build], check=True,
+            capture_output=True, text=True).stdout.strip()
+        self.there = {os.path.basename(path).removeprefix("mod_")
+                      for path in glob.glob(os.path.join(build, "modules", "mod_*"))}
+        self.modules = None
+        if database:
+            database.create("jackdaw", "jackdaw")
+
+    def ctl(self, *args):
+        done = subprocess.run([os.path.join(self.build, "jackdawctl"), "-s",
+                               self.path("jackdaw.sock"), "--json", *args],
+                              check=True, capture_output=True, env=dict(os.environ, **self.env))
+        return json.loads(done.stdout)
+
+    def choose_modules(self):
+        """Those that are on by default, without what has figures of its own, and with what this
+        one is to have."""
+        default = {line["name"] for line in self.ctl("modules")["modules"]
+                   if line["host"] == HOST}
+        self.modules = sorted((default - BASE_WITHOUT) | (self.more & (self.there | default)))
 
     def write_conf(self):
         io_threads = "" if self.io_threads is None else "io_threads = %d\n" % self.io_threads
         with open(self.path("jackdaw.conf"), "w", encoding="utf-8") as file:
             file.write('run_dir = "%s"\n%s' % (self.folder, io_threads))
             file.write('log { level = "warning" }\n')
+            modules = ""
+            if self.modules:
+                modules = "modules = {%s} " % ", ".join('"%s"' % name for name in self.modules)
             for host in [HOST] + ["host%d.test" % number for number in range(1, self.hosts)]:
-                file.write('host "%s" { certificate = "%s" key = "%s" }\n' % (
-                    host, *self.certificate))
+                file.write('host "%s" { %scertificate = "%s" key = "%s" }\n' % (
+                    host, modules, *self.certificate))
             for name in ("c2s", "c2s-tls", "http", "https"):
                 file.write('listen "%s" { address = "127.0.0.1" port = 0 }\n' % name)
-            file.write('database { driver = "sqlite" path = "jackdaw.db" }\n')
+            file.write('database { driver = "sqlite" path = "jackdaw.db" }\n'
+                       if not self.database else
+                       'database { driver = "pgsql" connection = "host=127.0.0.1 port=%s '
+                       'dbname=jackdaw user=jackdaw" }\n' % self.database.port)
             file.write('control { socket = "jackdaw.sock" }\n')
             file.write('auth { allow_plaintext = true scram_iterations = %d }\n' % ITERATIONS)
             file.write('limits { park_after = "%s" stanzas_per_second = 0 '
@@ -204,18 +273,19 @@ class Jackdaw(Subject):
                     pass
             except TimeoutError:
                 raise SystemExit("Jackdaw does not start; its folder is " + self.folder) from None
-        done = subprocess.run([os.path.join(self.build, "jackdawctl"), "-s",
-                               self.path("jackdaw.sock"), "--json", "status"],
-                              check=True, capture_output=True, env=dict(os.environ, **self.env))
-        ports = {l["name"]: l["port"] for l in json.loads(done.stdout)["listeners"]}
+        ports = {l["name"]: l["port"] for l in self.ctl("status")["listeners"]}
         self.ports = {"tcp": ports["c2s"], "starttls": ports["c2s"], "tls": ports["c2s-tls"],
                       "ws": ports["http"], "wss": ports["https"]}
 
     def accounts(self, numbers):
         """Written straight into the store, with the keys that the server would have made."""
         self.start()
+        self.choose_modules()
         self.stop()
         keys = [scram_keys("sha1"), scram_keys("sha256")]
+        if self.database:
+            self.accounts_in_postgres(numbers, keys)
+            return
         with contextlib.closing(sqlite3.connect(self.path("jackdaw.db"))) as db, db:
             for number in numbers:
                 owner = db.execute(
@@ -226,14 +296,41 @@ class Jackdaw(Subject):
                                (owner, which, SALT, ITERATIONS, stored, server))
 
 
-class Prosody(Subject):
-    name = "Prosody"
+    def accounts_in_postgres(self, numbers, keys):
+        names = ",".join("('user%d')" % number for number in numbers)
+        text = ["INSERT INTO account (host, name, created_at) SELECT '%s', name, %d FROM "
+                "(VALUES %s) AS v (name);" % (HOST, int(time.time()), names)]
+        text += ["INSERT INTO credential SELECT owner, %d, '\\x%s', %d, '\\x%s', '\\x%s' FROM account;"
+                 % (which, SALT.hex(), ITERATIONS, stored.hex(), server.hex())
+                 for which, (stored, server) in enumerate(keys)]
+        self.database.running.sql("\n".join(text), "jackdaw")
 
-    def __init__(self, folder, certificate):
+
+class Prosody(Subject):
+
+    def __init__(self, folder, certificate, name="Prosody", database=None):
+        self.name, self.database = name, database
         super().__init__(folder)
         self.certificate = certificate
+        if database:
+            database.create("prosody")
+
+    def extras(self):
+        """(modules, other lines, lines of components)"""
+        if self.database:
+            return ', "mam"', """storage = { archive = "sql" }
+sql = { driver = "PostgreSQL", host = "127.0.0.1", port = %s, database = "prosody", username = "%s" }
+archive_expires_after = "never"
+default_archive_policy = true
+modules_disabled = { "s2s", "offline" }
+""" % (self.database.port, SUPERUSER), ""
+        if self.name.endswith(MORE):
+            return (', "smacks", "offline"', 'modules_disabled = { "s2s" }\n',
+                    'Component "conference.localhost" "muc"\n')
+        return "", 'modules_disabled = { "s2s", "offline" }\n', ""
 
     def write_conf(self):
+        modules, lines, components = self.extras()
         with open(self.path("prosody.cfg.lua"), "w", encoding="utf-8") as file:
             file.write('''run_as_root = true
 pidfile = "%(folder)s/prosody.pid"
@@ -243,9 +340,8 @@ network_backend = "epoll"
 gc = { mode = "generational" }
 interfaces = { "127.0.0.1" }
 modules_enabled = { "disco", "roster", "saslauth", "tls", "blocklist", "carbons", "private",
-	"vcard", "ping", "time", "version", "websocket" }
-modules_disabled = { "s2s", "offline" }
-c2s_require_encryption = false
+	"vcard", "ping", "time", "version", "websocket"%(modules)s }
+%(lines)sc2s_require_encryption = false
 allow_unencrypted_plain_auth = true
 consider_websocket_secure = true
 authentication = "internal_hashed"
@@ -259,7 +355,9 @@ ssl = { certificate = "%(cert)s", key = "%(key)s" }
 c2s_direct_tls_ssl = { certificate = "%(cert)s", key = "%(key)s" }
 https_ssl = { certificate = "%(cert)s", key = "%(key)s" }
 VirtualHost "localhost"
-''' % dict(self.ports, folder=self.folder, cert=self.certificate[0], key=self.certificate[1]))
+%(components)s''' % dict(self.ports, folder=self.folder, cert=self.certificate[0],
+                      key=self.certificate[1], modules=modules, lines=lines,
+                      components=components))
 
     def start(self):
         self.ports = dict(zip(TRANSPORTS, free_ports(4)))
@@ -280,12 +378,27 @@ VirtualHost "localhost"
 
 
 class Ejabberd(Subject):
-    name = "ejabberd"
 
-    def __init__(self, folder, certificate):
+    def __init__(self, folder, certificate, name="ejabberd", database=None):
+        self.name, self.database = name, database
         super().__init__(folder)
         self.certificate = certificate
         self.wanted = []
+        if database:
+            database.create("ejabberd")
+            with open("/usr/share/ejabberd/sql/pg.sql", encoding="utf-8") as file:
+                database.running.sql(file.read(), "ejabberd")
+
+    def extras(self):
+        """(modules, other lines)"""
+        if self.database:
+            return (", mod_mam: {db_type: sql, default: always}",
+                    "sql_type: pgsql\nsql_server: 127.0.0.1\nsql_port: %s\n"
+                    "sql_database: ejabberd\nsql_username: %s\nsql_password: \"\"\n"
+                    % (self.database.port, SUPERUSER))
+        if self.name.endswith(MORE):
+            return ", mod_stream_mgmt: {}, mod_offline: {}, mod_muc: {}", ""
+        return "", ""
 
     def write_conf(self):
         pem = self.path("server.pem")
@@ -293,6 +406,7 @@ class Ejabberd(Subject):
             for part in self.certificate:
                 with open(part, encoding="ascii") as file:
                     shutil.copyfileobj(file, out)
+        modules, lines = self.extras()
         with open(self.path("ejabberd.yml"), "w", encoding="utf-8") as file:
             file.write('''loglevel: warning
 hosts: [localhost]
@@ -309,8 +423,8 @@ auth_password_format: scram
 auth_scram_hash: sha
 shaper: {}
 modules: {mod_disco: {}, mod_roster: {}, mod_blocking: {}, mod_privacy: {}, mod_carboncopy: {},
-  mod_private: {}, mod_vcard: {}, mod_ping: {}, mod_time: {}, mod_version: {}}
-''' % dict(self.ports, pem=pem))
+  mod_private: {}, mod_vcard: {}, mod_ping: {}, mod_time: {}, mod_version: {}%(modules)s}
+%(lines)s''' % dict(self.ports, pem=pem, modules=modules, lines=lines))
 
     def start(self):
         self.ports = dict(zip(TRANSPORTS, free_ports(4)))
