@@ -68,7 +68,7 @@ def chat(transport, window, must):
 
 def kept(name, title, subjects, must, **args):
     return Figure("chat-" + name, "chat W=1 TCP, " + title, "CPU us a message", "chat",
-                  dict({"pairs": 50, "messages": 10000, "warm": 1000}, **args),
+                  dict({"pairs": 50, "messages": 3000, "warm": 300}, **args),
                   "cpu_us_per_message", subjects=subjects, must=must,
                   less={"messages": 1000, "warm": 100})
 
@@ -87,7 +87,7 @@ PAGE = Figure("page-server", "archive on PostgreSQL, page of 50 out of %d: serve
               {"clients": 2, "first": LIBRARY, "pages": 400}, "cpu_us_per_page",
               subjects=ARCHIVE, must=Must(0.4), scale=1e-3, digits=2, less={"pages": 20})
 LATENCY = Figure("latency-archive", "latency at 200 messages a second, archive on PostgreSQL, p50",
-                 "ms", "latency", {"pairs": 50, "rate": 200, "messages": 2000}, "p50_ms",
+                 "ms", "latency", {"pairs": 50, "rate": 200, "messages": 1000}, "p50_ms",
                  subjects=ARCHIVE, must=Must(3), digits=3, less={"messages": 200})
 TALK = Figure("room-talk", "room of %d, messages" % ROOM, "CPU us a delivery", "room",
               {"clients": ROOM, "messages": 300}, "cpu_us_per_delivery", floors=("fan-out",),
@@ -128,8 +128,9 @@ FIGURES = (
     chat("tls", 20, None),
     chat("ws", 1, Must(1.3, "Jackdaw", "chat-w1-tcp")),
     chat("ws", 20, None),
-    kept("more", "with offline messages and rooms there", MORE, None),
-    kept("sm", "the same with XEP-0198", MORE, Must(1.3, "Jackdaw more", "chat-more"), sm=True),
+    kept("more", "offline messages and rooms there", MORE, None, messages=20000, warm=2000),
+    kept("sm", "the same with XEP-0198", MORE, Must(1.3, "Jackdaw more", "chat-more"),
+         messages=20000, warm=2000, sm=True),
     kept("sqlite", "archive on SQLite", ("Jackdaw archive",), None),
     ON_POSTGRES,
     of(ON_POSTGRES, "chat-archive-db", "chat W=1 TCP, archive on PostgreSQL: PostgreSQL",
@@ -140,7 +141,7 @@ FIGURES = (
     of(STORE, "offline-deliver", "offline, login and delivery", "cpu_us_per_message_delivered",
        Must(25)),
     Figure("latency", "latency at 200 messages a second, p50", "ms", "latency",
-           {"pairs": 50, "rate": 200, "messages": 2000}, "p50_ms",
+           {"pairs": 50, "rate": 200, "messages": 1000}, "p50_ms",
            floors=("relay", "relay+expat+write"), subjects=("Jackdaw",) + THREADS + PEERS,
            must=Must(0.3), digits=3, less={"messages": 200}),
     LATENCY,
@@ -166,7 +167,8 @@ FIGURES = (
     Figure("empty", "empty server, PSS", "MiB", "idle", {"clients": 1, "settle": 10},
            "pss_empty_kib", subjects=("Jackdaw parked",) + PEERS, must=Must(9), scale=1 / 1024,
            fresh=True, once=True),
-    growth("idle10", "10 idle sessions", "Jackdaw", 10, None),
+    growth("few", "4 modules, 10 idle sessions", "Jackdaw few", 10, None),
+    growth("idle10", "10 idle sessions", "Jackdaw", 10, Must(1.1, "Jackdaw few", "growth-few")),
     growth("idle10000", "9 900 idle sessions", "Jackdaw", 9900,
            Must(1.1, "Jackdaw", "growth-idle10")),
     growth("hosts", "20 hosts, 10 idle sessions", "Jackdaw hosts", 10,

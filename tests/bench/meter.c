@@ -6,6 +6,7 @@
 #include "meter.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,7 +24,7 @@ void meter_add(struct meter_group *g, const char *pid)
 	g->pids[g->n++] = (pid_t)n;
 }
 
-double meter_cpu(const struct meter_group *g)
+static double cpu(struct meter_group *g, bool may_end)
 {
 	double sum = 0;
 
@@ -31,11 +32,23 @@ double meter_cpu(const struct meter_group *g)
 		struct timespec ts;
 		clockid_t clock;
 
-		if (clock_getcpuclockid(g->pids[i], &clock) != 0 || clock_gettime(clock, &ts) < 0)
+		if (clock_getcpuclockid(g->pids[i], &clock) == 0 && clock_gettime(clock, &ts) == 0)
+			g->last[i] = (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+		else if (!may_end)
 			bench_fail("process %d has gone", (int)g->pids[i]);
-		sum += (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
+		sum += g->last[i];
 	}
 	return sum;
+}
+
+double meter_cpu(struct meter_group *g)
+{
+	return cpu(g, false);
+}
+
+double meter_cpu_db(struct meter_group *g)
+{
+	return cpu(g, true);
 }
 
 double meter_pss(const struct meter_group *g)
@@ -43,6 +56,7 @@ double meter_pss(const struct meter_group *g)
 	double sum = 0;
 
 	for (unsigned i = 0; i < g->n; i++)
-		sum += (double)proc_pss(g->pids[i]);
+		if (kill(g->pids[i], 0) == 0)
+			sum += (double)proc_pss(g->pids[i]);
 	return sum;
 }

@@ -6,7 +6,9 @@ import os
 import platform
 
 BAR = {"floor": "#9aa0a6", "Jackdaw": "#1a6f4b", "Prosody": "#c58a00", "ejabberd": "#a83232"}
-IN_PICTURE = ("chat-w1-tcp", "chat-w20-tcp", "chat-w1-tls", "chat-w1-ws", "latency", "presence",
+IN_PICTURE = ("chat-w1-tcp", "chat-w20-tcp", "chat-w1-tls", "chat-w1-ws", "chat-sm",
+              "chat-archive", "chat-archive-db", "page-server", "page-db", "offline-store",
+              "offline-deliver", "latency", "latency-archive", "presence", "room-talk", "room-join",
               "login-scram-tcp", "login-scram-tls", "login-roster", "idle-10000-tcp",
               "idle-10000-tls", "idle-10000-ws", "empty")
 HEADER = ("floor", "Jackdaw", "other I/O threads", "Prosody", "ejabberd", "must", "")
@@ -34,9 +36,9 @@ def machine():
 class Results:
     """What one run of the benchmark found."""
 
-    def __init__(self, figures, medians, broken, load, args):
-        self.figures = figures
-        self.medians, self.broken, self.load, self.args = medians, broken, load, args
+    def __init__(self, figures, medians, broken, load, args, minutes):
+        self.figures, self.medians, self.broken = figures, medians, broken
+        self.load, self.args, self.minutes = load, args, minutes
 
     def value(self, figure, name):
         return self.medians.get((figure.name, name))
@@ -90,7 +92,8 @@ class Results:
                     lines.append("    %-24s %s" % (name, self.with_ratios(figure, name)))
             if must:
                 lines.append("    must be %s: %s" % (must, verdict))
-        return "\n".join(lines + ["BROKEN: " + text for text in self.broken])
+        lines += ["BROKEN: " + text for text in self.broken]
+        return "\n".join(lines + ["%.0f minutes" % self.minutes])
 
     # -- Markdown ----------------------------------------------------------------------
 
@@ -100,8 +103,8 @@ class Results:
         threads = [name for name in figure.subjects if " io=" in name]
         others = " / ".join("%s: %s" % (name.split(" ")[1], self.number(
             figure, self.value(figure, name))) for name in threads)
-        peers = [self.with_ratios(figure, name) if name in figure.subjects else ""
-                 for name in ("Prosody", "ejabberd")]
+        peers = ["".join(self.with_ratios(figure, name) for name in figure.subjects
+                         if name.startswith(peer)) for peer in ("Prosody", "ejabberd")]
         cells = ["%s, %s" % (figure.title, figure.unit), floors,
                  self.with_ratios(figure, main_subject(figure)), others, *peers,
                  *self.verdict(figure)]
@@ -119,7 +122,7 @@ class Results:
             table += ["", "Runs that lost something or failed, and whose figures are left out:", ""]
             table += ["- " + text for text in self.broken]
         values = {"date": datetime.date.today().isoformat(), "machine": machine(),
-                  "rounds": self.args.rounds, "load": "%.1f" % self.load, "reached": reached,
+                  "minutes": "%.0f" % self.minutes, "rounds": self.args.rounds, "load": "%.1f" % self.load, "reached": reached,
                   "missed": missed, "table": "\n".join(table)}
         with open(os.path.join(folder, "benchmark.md"), "w", encoding="utf-8") as file:
             file.write(head.format(**values))
@@ -132,7 +135,7 @@ class Results:
         """[(name, colour, value)]"""
         rows = [(name, BAR["floor"]) for name in figure.floors[-1:]]
         rows += [(name, BAR[name.split(" ")[0]]) for name in figure.subjects if " io=" not in name]
-        return [(name.replace(" parked", ""), colour, self.value(figure, name))
+        return [(name if name in figure.floors else name.split(" ")[0], colour, self.value(figure, name))
                 for name, colour in rows if self.value(figure, name) is not None]
 
     def picture(self):

@@ -55,7 +55,7 @@ void run_login(struct run *r, unsigned n)
 void run_begin(struct run *r)
 {
 	r->cpu_ns -= meter_cpu(&r->meter.server);
-	r->db_cpu_ns -= meter_cpu(&r->meter.db);
+	r->db_cpu_ns -= meter_cpu_db(&r->meter.db);
 	r->begun = bench_now();
 }
 
@@ -63,7 +63,7 @@ void run_end(struct run *r)
 {
 	r->seconds += (double)(bench_now() - r->begun) / 1e9;
 	r->cpu_ns += meter_cpu(&r->meter.server);
-	r->db_cpu_ns += meter_cpu(&r->meter.db);
+	r->db_cpu_ns += meter_cpu_db(&r->meter.db);
 }
 
 void run_reset(struct run *r)
@@ -98,13 +98,13 @@ static void drain(struct run *r, uint64_t milliseconds)
 
 void run_quiet(struct run *r)
 {
-	double last = meter_cpu(&r->meter.server) + meter_cpu(&r->meter.db);
+	double last = meter_cpu(&r->meter.server) + meter_cpu_db(&r->meter.db);
 
 	for (unsigned i = 0, quiet = 0; i < QUIET_MAX && quiet < 2; i++) {
 		double now;
 
 		drain(r, QUIET_LOOK);
-		now = meter_cpu(&r->meter.server) + meter_cpu(&r->meter.db);
+		now = meter_cpu(&r->meter.server) + meter_cpu_db(&r->meter.db);
 		quiet = now - last < QUIET_CPU ? quiet + 1 : 0;
 		last = now;
 	}

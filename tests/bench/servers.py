@@ -154,6 +154,13 @@ class Subject:
                    for child in _words(path)]
         return found
 
+    def ended(self):
+        """Whether it was started, and is not there any more."""
+        if self.popen is None or self.popen.poll() is None:
+            return False
+        self.popen = None
+        return True
+
     def stop(self):
         if self.popen is None:
             return
@@ -207,7 +214,7 @@ class Jackdaw(Subject):
     """A release build."""
 
     def __init__(self, folder, build, source, certificate, io_threads=None, park_after="30s",
-                 hosts=1, name="Jackdaw", more=(), database=None):
+                 hosts=1, name="Jackdaw", more=(), only=None, database=None):
         self.name, self.more, self.database = name, set(more), database
         super().__init__(folder)
         self.build, self.source = build, source
@@ -219,7 +226,7 @@ class Jackdaw(Subject):
             capture_output=True, text=True).stdout.strip()
         self.there = {os.path.basename(path).removeprefix("mod_")
                       for path in glob.glob(os.path.join(build, "modules", "mod_*"))}
-        self.modules = None
+        self.modules = only
         if database:
             database.create("jackdaw", "jackdaw")
 
@@ -232,6 +239,8 @@ class Jackdaw(Subject):
     def choose_modules(self):
         """Those that are on by default, without what has figures of its own, and with what this
         one is to have."""
+        if self.modules:
+            return
         default = {line["name"] for line in self.ctl("modules")["modules"]
                    if line["host"] == HOST}
         self.modules = sorted((default - BASE_WITHOUT) | (self.more & (self.there | default)))

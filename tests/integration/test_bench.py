@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""jackdaw-bench, small: every scenario, every transport, exact counts, wrong command lines."""
+"""jackdaw-bench, small: every scenario, every transport, exact counts, wrong command lines;
+and the page that the benchmark writes."""
 
 import json
 import os
 import subprocess
+import sys
+import types
+import xml.etree.ElementTree
 
 import pytest
 
 from raw import DEADLINE
-from server import Server, build_dir
+from server import SOURCE, Server, build_dir
 
 pytestmark = pytest.mark.ours
 
@@ -44,6 +48,28 @@ def run(own):
                      "--port", own.address(LISTENERS[transport])[1], *args)
         return json.loads(done.stdout or "{}"), done
     return call
+
+
+@pytest.fixture(scope="module")
+def run_archive(tmp_path_factory):
+    """The same against a server that keeps what is sent: two accounts with ten messages."""
+    server = Server(tmp_path_factory.mktemp("bench-archive"), hosts=("localhost",), settings={
+        "limits": {"stanzas_per_second": 0, "bytes_per_second": 0},
+        "auth": {"scram_iterations": 4096},
+        ("host", "localhost"): {"modules": ["roster", "presence", "message", "ping", "archive"]}})
+    server.start()
+    for number in range(3):
+        server.adduser("bench%d" % number, "pencil")
+
+    def call(scenario, *args):
+        done = bench(scenario, "--user", "bench", "--password", "pencil",
+                     "--port", server.address("c2s")[1], "--pid", server.process.pid, *args)
+        return json.loads(done.stdout or "{}"), done
+
+    assert call("chat", "--pairs", 1, "--messages", 10)[1].returncode == 0
+    yield call
+    server.check()
+    server.stop()
 
 
 def whole(line, count):
@@ -102,6 +128,36 @@ def test_presence(run):
     assert (line["sent"], line["received"], line["lost"]) == (10, 40, 0)
 
 
+def test_idle_in_steps(run):
+    line, done = run("idle", "--clients", 4, "--step", 2, "--settle", 1)
+    assert done.returncode == 0 and line["clients"] == 4, done.stderr
+    assert "kib_each_first" in line and "kib_each" in line
+
+
+def test_pages(run_archive):
+    """Ten messages in pages of four: 4, 4, 2, and from the end again."""
+    line, done = run_archive("page", "--clients", 2, "--page", 4, "--pages", 18)
+    assert done.returncode == 0, done.stderr
+    # What is read before lets the measured walk begin with the second page.
+    assert line["pages"] == 18 and 56 <= line["rows"] <= 62 and line["cpu_us_per_page"] > 0
+
+
+def test_no_pages(run_archive):
+    line, done = run_archive("page", "--clients", 1, "--first", 2, "--pages", 1)
+    assert done.returncode == 1 and "empty" in line["broken"]
+
+
+def test_archive_is_missing(run):
+    """An error for an answer is no page."""
+    line, done = run("page", "--clients", 1, "--pages", 1)
+    assert done.returncode == 1 and "page" in line["broken"]
+
+
+def test_room_is_missing(run):
+    line, done = run("room", "--clients", 2, "--messages", 1, "--rooms", "nowhere.localhost")
+    assert done.returncode == 1 and "error" in line["broken"]
+
+
 def test_lost_is_seen(run):
     """Accounts that are no contacts see no presence, and the run says so."""
     line, done = run("presence", "--contacts", 1, "--messages", 1, "--first", 8)
@@ -110,7 +166,8 @@ def test_lost_is_seen(run):
 
 
 @pytest.mark.parametrize("kind, scenario, count", (
-    ("bytes", "chat", 100), ("xml", "chat", 100), ("fanout", "presence", 100)))
+    ("bytes", "chat", 100), ("xml", "chat", 100), ("fanout", "presence", 100),
+    ("fanout", "room", 100)))
 @pytest.mark.parametrize("tls", (False, True))
 def test_relay(own, kind, scenario, count, tls):
     argv = [os.path.join(build_dir(), "jackdaw-bench"), "relay", kind, "--group", "6"]
@@ -119,10 +176,13 @@ def test_relay(own, kind, scenario, count, tls):
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as relay:
         port = json.loads(relay.stdout.readline())["port"]
         done = bench(scenario, "--transport", "raw-tls" if tls else "raw", "--port", port,
-                     "--pairs", 3, "--contacts", 5, "--messages", count, "--pid", relay.pid)
+                     "--pairs", 3, "--contacts", 5, "--clients", 6, "--messages", count,
+                     "--pid", relay.pid)
         line = json.loads(done.stdout)
         assert done.returncode == 0, line
-        assert line["received"] == count * (5 if scenario == "presence" else 1)
+        if scenario == "room":
+            count += count // 10 + 1  # not measured, but counted
+        assert line["received"] == count * (1 if scenario == "chat" else 5)
         assert relay.wait(DEADLINE) == 0
 
 
@@ -142,3 +202,53 @@ def test_help():
     done = bench("--help")
     assert done.returncode == 0 and "befriend" in done.stdout and not done.stderr
     assert bench("--version").stdout.startswith("jackdaw-bench ")
+
+
+# -- the page -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    """The modules of tests/bench that need no server."""
+    monkeypatch.syspath_prepend(os.path.join(SOURCE, "tests", "bench"))
+    import figures  # pylint: disable=import-outside-toplevel,import-error
+    import report  # pylint: disable=import-outside-toplevel,import-error
+    return types.SimpleNamespace(figures=figures, report=report)
+
+
+def test_figures(tool):
+    """Each has its name, and what it refers to is there."""
+    names = {figure.name: figure for figure in tool.figures.FIGURES}
+    assert len(names) == len(tool.figures.FIGURES)
+    for figure in names.values():
+        assert not figure.of or not names[figure.of].of
+        must = figure.must
+        if must and must.subject:
+            other = names[must.figure or figure.name]
+            assert must.subject in other.subjects + other.floors, figure.name
+    assert set(tool.report.IN_PICTURE) <= set(names)
+
+
+def test_page(tool, tmp_path):
+    chosen = [f for f in tool.figures.FIGURES if f.name in ("chat-w1-tcp", "chat-archive", "empty")]
+    medians = {("chat-w1-tcp", "relay"): 5, ("chat-w1-tcp", "relay+expat+write"): 10,
+               ("chat-w1-tcp", "Jackdaw"): 15, ("chat-w1-tcp", "Jackdaw io=2"): 18.5,
+               ("chat-w1-tcp", "Prosody"): 150, ("chat-archive", "Jackdaw PostgreSQL"): 41,
+               ("chat-archive", "ejabberd PostgreSQL"): 410}
+    results = tool.report.Results(chosen, medians, ["Prosody, idle: it hung up"], 0.25,
+                                  types.SimpleNamespace(rounds=3), 24.6)
+    assert "must be <= 1.6 x relay+expat+write: reached: 1.50 x" in results.text()
+    assert "BROKEN: Prosody, idle" in results.text()
+    results.write(tmp_path)
+    page = (tmp_path / "benchmark.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line[:2] == "| "}
+    chat = rows["chat W=1 TCP, CPU us a message"]
+    assert "| io=0: - / io=2: 18.5 |" in chat and "150.0 (15.0 x floor, 10.0 x Jackdaw)" in chat
+    archive = next(line for title, line in rows.items() if "PostgreSQL" in title)
+    assert "missed: 41.0" in archive and "410.0 (10.0 x Jackdaw)" in archive
+    assert "not measured" in next(line for title, line in rows.items() if "empty" in title)
+    assert "1 targets reached, 1 missed" in page and "took 25 minutes" in page
+    assert "- Prosody, idle: it hung up" in page and "{" not in page.replace("{}", "")
+    picture = xml.etree.ElementTree.parse(tmp_path / "benchmark.svg").getroot()
+    bars = [part for part in picture.iter() if part.tag.endswith("rect")]
+    assert len(bars) == 1 + 3 + 2  # the ground; floor, Jackdaw, Prosody; Jackdaw, ejabberd
