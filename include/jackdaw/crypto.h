@@ -19,12 +19,17 @@ JD_EXPORT void jd_digest(enum jd_hash_kind kind, struct jd_str data, uint8_t *ou
 JD_EXPORT void jd_hmac(enum jd_hash_kind kind, struct jd_str key, struct jd_str data, uint8_t *out);
 /* With padding, in one line; in the arena. */
 JD_EXPORT struct jd_str jd_base64(struct jd_arena *arena, const void *data, size_t n);
-/* The URL alphabet, without padding. */
-JD_EXPORT struct jd_str jd_base64url(struct jd_arena *arena, const void *data, size_t n);
+/* The URL alphabet, without padding: terminated text, whose length is returned. */
+#define JD_BASE64URL_SIZE(n) (((n)*4 + 2) / 3 + 1)
+JD_EXPORT size_t jd_base64url(const void *data, size_t n, char *out);
 /* Either with padding or without; exactly n bytes. -JD_EINVAL. */
 JD_EXPORT int jd_base64url_read(struct jd_str text, uint8_t *out, size_t n) JD_MUST_USE;
 
 JD_EXPORT void jd_random(void *out, size_t n);
+/* 32 bytes that only this installation has, and always the same, for each purpose. They come
+ * from a secret in the database, and move with it. */
+#define JD_INSTALLATION_KEY 32
+JD_EXPORT void jd_installation_key(const char *purpose, uint8_t key[JD_INSTALLATION_KEY]);
 /* HKDF (RFC 5869); n is at most jd_digest_size(). */
 JD_EXPORT void jd_hkdf(enum jd_hash_kind kind, struct jd_str salt, struct jd_str secret,
 		       struct jd_str info, uint8_t *out, size_t n);

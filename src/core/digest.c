@@ -4,6 +4,7 @@
  */
 #include <jackdaw/crypto.h>
 
+#include "core/core.h"
 #include "util/base64.h"
 #include "util/crypto.h"
 
@@ -52,13 +53,12 @@ struct jd_str jd_base64(struct jd_arena *arena, const void *data, size_t n)
 	return (struct jd_str){text, len};
 }
 
-struct jd_str jd_base64url(struct jd_arena *arena, const void *data, size_t n)
+size_t jd_base64url(const void *data, size_t n, char *out)
 {
-	char *text = jd_arena_bytes(arena, BASE64_LEN(n) + 1);
-	size_t len = base64url_encode(data, n, text);
+	size_t len = base64url_encode(data, n, out);
 
-	text[len] = '\0';
-	return (struct jd_str){text, len};
+	out[len] = '\0';
+	return len;
 }
 
 int jd_base64url_read(struct jd_str text, uint8_t *out, size_t n)
@@ -73,6 +73,15 @@ int jd_base64url_read(struct jd_str text, uint8_t *out, size_t n)
 void jd_random(void *out, size_t n)
 {
 	crypto_random(out, n);
+}
+
+void jd_installation_key(const char *purpose, uint8_t key[JD_INSTALLATION_KEY])
+{
+	uint8_t mac[CRYPTO_MAX_DIGEST];
+
+	auth_secret_mac("module", purpose, strlen(purpose), mac);
+	memcpy(key, mac, JD_INSTALLATION_KEY);
+	crypto_wipe(mac, sizeof(mac));
 }
 
 void jd_hkdf(enum jd_hash_kind kind, struct jd_str salt, struct jd_str secret, struct jd_str info,
