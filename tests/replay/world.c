@@ -16,14 +16,13 @@
 #define IDLE_TURNS 4 /* deferred calls may ask for deferred calls */
 #define MODULES                                                                                    \
 	"roster presence message disco ping version time carbons csi blocking private vcard "      \
-	"last caps contacts extdisco announce adhoc admin register"
+	"last caps contacts extdisco announce adhoc admin register push"
 
 extern const struct jd_module jd_module_roster, jd_module_presence, jd_module_message,
 	jd_module_disco, jd_module_ping, jd_module_version, jd_module_time, jd_module_carbons,
 	jd_module_blocking, jd_module_private, jd_module_vcard, jd_module_last, jd_module_caps,
 	jd_module_contacts, jd_module_extdisco, jd_module_announce, jd_module_adhoc,
-	jd_module_admin, jd_module_register, jd_module_archive, jd_module_csi,
-	jd_module_push;
+	jd_module_admin, jd_module_register, jd_module_archive, jd_module_csi, jd_module_push;
 
 /* One a line, so that two changes don't meet. */
 /* clang-format off */
