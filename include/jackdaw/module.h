@@ -278,9 +278,9 @@ struct jd_disco {
 JD_EXPORT void jd_disco_each(struct jd_host *host, enum jd_target target,
 			     void (*fn)(const struct jd_disco *entry, void *arg), void *arg);
 
-/* Queries for nodes of a host or an account. Each function answers iq and returns true, or does
- * nothing and returns false: not its node. Others than its owner never ask about an account that
- * hides from them. */
+/* Queries for nodes of a host or an account; on a component those without a node, too. Each
+ * function answers iq, now or later, and returns true, or does nothing and returns false: not its
+ * node. Others than its owner never ask about an account that hides from them. */
 struct jd_disco_nodes {
 	bool (*info)(struct jd_instance *mi, struct jd_iq *iq, struct jd_str node);
 	bool (*items)(struct jd_instance *mi, struct jd_iq *iq, struct jd_str node);

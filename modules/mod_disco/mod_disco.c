@@ -113,8 +113,8 @@ static bool other_node(struct jd_instance *mi, struct jd_iq *iq, bool info)
 	const struct jd_caps_ops *caps;
 	struct jd_instance *provider;
 
-	if (!node.len)
-		return false;
+	if (!node.len) /* what a component has is often no list that could be registered */
+		return jd_host_is_component(iq->host) && jd_disco_node(iq);
 	caps = jd_service(mi, "caps", &provider);
 	if (info && !iq->account && caps && caps->own_node(provider, node, iq->st->arena))
 		return false;
@@ -138,8 +138,10 @@ static enum jd_verdict on_info(struct jd_instance *mi, struct jd_iq *iq)
 	enum jd_target target = iq->account ? JD_TO_ACCOUNT : JD_TO_HOST;
 	struct jd_xml *x;
 
-	if (refused(mi, iq) || other_node(mi, iq, true))
+	if (refused(mi, iq))
 		return JD_DONE;
+	if (other_node(mi, iq, true))
+		return JD_ASYNC; /* or answered already */
 	x = result_start(iq, NS_INFO);
 	jd_disco_each(iq->host, target, write_identity, x);
 	jd_disco_each(iq->host, target, write_feature, x);
@@ -154,8 +156,10 @@ static enum jd_verdict on_items(struct jd_instance *mi, struct jd_iq *iq)
 	enum jd_target target = iq->account ? JD_TO_ACCOUNT : JD_TO_HOST;
 	struct jd_xml *x;
 
-	if (refused(mi, iq) || other_node(mi, iq, false))
+	if (refused(mi, iq))
 		return JD_DONE;
+	if (other_node(mi, iq, false))
+		return JD_ASYNC; /* or answered already */
 	x = result_start(iq, NS_ITEMS);
 	jd_disco_each(iq->host, target, write_item, x);
 	jd_xml_end(x);
