@@ -349,14 +349,10 @@ void bench_send(struct bench_client *c, const char *p, size_t n)
 
 void bench_ask(struct bench_client *c)
 {
-	static const char ask[] = "<r xmlns='urn:xmpp:sm:3'/>";
-
 	if (c->state != BENCH_READY)
 		return;
-	if (c->framed)
-		login_frame(c, 1, ask, sizeof(ask) - 1);
-	else
-		bench_queue(c, ask, sizeof(ask) - 1);
+	login_say(c, "<a xmlns='urn:xmpp:sm:3' h='%u'/>", c->sm_in);
+	login_say(c, "%s", "<r xmlns='urn:xmpp:sm:3'/>");
 	if (!c->in_event && !c->want_write)
 		interest(c, EPOLL_CTL_MOD, true);
 }

@@ -90,7 +90,7 @@ struct bench_client {
 	struct scram *scram; /* while it logs in */
 	/* XEP-0198: stanzas that came, that left, and how many of these the server has. */
 	bool counting;
-	uint32_t sm_in, sm_out, sm_acked, sm_answers;
+	uint32_t sm_in, sm_out, sm_acked;
 	struct scram_key key; /* for the next time */
 	void (*on_ready)(struct bench_client *c);
 	/* p stands until the call returns; NULL: nobody cares. Messages may come before the client
@@ -110,7 +110,8 @@ void bench_client_init(struct bench_client *c, struct bench_loop *loop,
 bool bench_connect(struct bench_client *c);
 /* One whole stanza, terminated by 0 (a WebSocket carries it in a frame of its own). */
 void bench_send(struct bench_client *c, const char *p, size_t n);
-/* Asks how much the server has handled (XEP-0198); sm_answers tells when sm_acked is new. */
+/* Asks how much the server has handled (XEP-0198) and says what this client has: then nothing is
+ * owed when it goes. */
 void bench_ask(struct bench_client *c);
 /* Sends what is queued now, rather than with the next event. */
 void bench_flush(struct bench_client *c);

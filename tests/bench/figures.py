@@ -93,6 +93,9 @@ TALK = Figure("room-talk", "room of %d, messages" % ROOM, "CPU us a delivery", "
               {"clients": ROOM, "messages": 300}, "cpu_us_per_delivery", floors=("fan-out",),
               subjects=MORE, must=Must(1.5, "fan-out"), less={"messages": 30},
               floor_args={"group": ROOM})
+BUSY = dataclasses.replace(
+    kept("busy", "", ARCHIVE, None, window=20),
+    title="chat W=20 TCP, archive on PostgreSQL: server")
 ON_POSTGRES = kept("archive", "archive on PostgreSQL: server", ARCHIVE, Must(40))
 
 
@@ -128,13 +131,14 @@ FIGURES = (
     chat("tls", 20, None),
     chat("ws", 1, Must(1.3, "Jackdaw", "chat-w1-tcp")),
     chat("ws", 20, None),
-    kept("more", "offline messages and rooms there", MORE, None, messages=20000, warm=2000),
-    kept("sm", "the same with XEP-0198", MORE, Must(1.3, "Jackdaw more", "chat-more"),
-         messages=20000, warm=2000, sm=True),
+    kept("sm", "with XEP-0198", ("Jackdaw",) + MORE[1:], Must(1.3, "Jackdaw", "chat-w1-tcp"),
+         messages=30000, warm=5000, sm=True),
     kept("sqlite", "archive on SQLite", ("Jackdaw archive",), None),
     ON_POSTGRES,
     of(ON_POSTGRES, "chat-archive-db", "chat W=1 TCP, archive on PostgreSQL: PostgreSQL",
        "db_cpu_us_per_message", Must(80)),
+    BUSY,
+    of(BUSY, "chat-busy-db", "the same: PostgreSQL", "db_cpu_us_per_message", None),
     PAGE,
     of(PAGE, "page-db", "the same: PostgreSQL", "db_cpu_us_per_page", Must(0.8)),
     STORE,
@@ -164,8 +168,12 @@ FIGURES = (
     *idle("tcp", Must(3)),
     *idle("tls", Must(18)),
     *idle("ws", Must(3.5)),
+    Figure("idle-default", "idle TCP, 10000 sessions, all modules that are on by default",
+           "KiB each", "idle", {"clients": 10000, "settle": 30}, "kib_each",
+           subjects=("Jackdaw default",), fresh=True, once=True,
+           less={"clients": 500, "settle": 5}),
     Figure("empty", "empty server, PSS", "MiB", "idle", {"clients": 1, "settle": 10},
-           "pss_empty_kib", subjects=("Jackdaw parked",) + PEERS, must=Must(9), scale=1 / 1024,
+           "pss_empty_kib", subjects=("Jackdaw default",) + PEERS, must=Must(9), scale=1 / 1024,
            fresh=True, once=True),
     growth("few", "4 modules, 10 idle sessions", "Jackdaw few", 10, None),
     growth("idle10", "10 idle sessions", "Jackdaw", 10, Must(1.1, "Jackdaw few", "growth-few")),

@@ -15,6 +15,9 @@ void login_element(struct bench_client *c, const char *p, size_t n);
 size_t login_upgrade(struct bench_client *c, const char *p, size_t n);
 /* Queues a stanza, with the namespace that a frame wants to say. */
 void login_stanza(struct bench_client *c, const char *p, size_t n);
+/* The same for a short element, whatever it is. */
+void login_say(struct bench_client *c, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Queues a frame. */
 void login_frame(struct bench_client *c, unsigned opcode, const char *p, size_t n);
 

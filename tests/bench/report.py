@@ -5,6 +5,8 @@ import datetime
 import os
 import platform
 
+from figures import FIGURES
+
 BAR = {"floor": "#9aa0a6", "Jackdaw": "#1a6f4b", "Prosody": "#c58a00", "ejabberd": "#a83232"}
 IN_PICTURE = ("chat-w1-tcp", "chat-w20-tcp", "chat-w1-tls", "chat-w1-ws", "chat-sm",
               "chat-archive", "chat-archive-db", "page-server", "page-db", "offline-store",
@@ -39,6 +41,7 @@ class Results:
     def __init__(self, figures, medians, broken, load, args, minutes):
         self.figures, self.medians, self.broken = figures, medians, broken
         self.load, self.args, self.minutes = load, args, minutes
+        self.titles = {figure.name: figure.title for figure in FIGURES}
 
     def value(self, figure, name):
         return self.medians.get((figure.name, name))
@@ -57,7 +60,7 @@ class Results:
         else:
             other = self.medians.get((must.figure or figure.name, must.subject))
             got = mine / other if mine is not None and other else None
-            of = must.subject if not must.figure else "%s, %s" % (must.subject, must.figure)
+            of = must.subject if not must.figure else self.titles[must.figure]
             text, shown = "%g x %s" % (must.limit, of), "-" if got is None else "%.2f x" % got
         if got is None:
             return "<= " + text, "not measured"
@@ -71,7 +74,8 @@ class Results:
         value, floor = self.value(figure, name), self.floor(figure)
         if value is None:
             return "-"
-        ratios = ["%.1f x floor" % (value / floor)] if floor else []
+        # What costs next to nothing, such as memory of a relay, is no measure.
+        ratios = ["%.1f x floor" % (value / floor)] if floor and value / floor < 50 else []
         mine = self.value(figure, main_subject(figure))
         if name != main_subject(figure) and mine and mine > 0 and "Jackdaw" not in name:
             ratios.append("%.1f x Jackdaw" % (value / mine))
@@ -123,7 +127,10 @@ class Results:
             table += ["- " + text for text in self.broken]
         values = {"date": datetime.date.today().isoformat(), "machine": machine(),
                   "minutes": "%.0f" % self.minutes, "rounds": self.args.rounds, "load": "%.1f" % self.load, "reached": reached,
-                  "missed": missed, "table": "\n".join(table)}
+                  "missed": missed, "left": len(self.figures) - reached - missed - sum(
+                      not figure.must for figure in self.figures), "quick":
+                  " **Made with --quick: only the form is of use.**" if self.args.quick else "",
+                  "table": "\n".join(table)}
         with open(os.path.join(folder, "benchmark.md"), "w", encoding="utf-8") as file:
             file.write(head.format(**values))
         with open(os.path.join(folder, "benchmark.svg"), "w", encoding="utf-8") as file:

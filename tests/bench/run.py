@@ -30,7 +30,8 @@ ACCOUNTS = (list(range(10001)) + list(range(GROUP, GROUP + CONTACTS + 1)) +
 RUN_SECONDS = 400  # after which a run is given up
 JACKDAWS = {  # arguments of servers.Jackdaw
     "io=0": {"io_threads": 0}, "io=2": {"io_threads": 2}, "parked": {"park_after": "1s"},
-    "hosts": {"hosts": 20}, "few": {"only": ["roster", "presence", "message", "ping"]}, "archive": {"more": ("archive",)},
+    "hosts": {"hosts": 20}, "default": {"park_after": "1s", "only": ()},
+    "few": {"only": ["roster", "presence", "message", "ping"]}, "archive": {"more": ("archive",)},
     servers.MORE: {"more": ("archive", "offline", "muc", "sm")},
     servers.ARCHIVE: {"more": ("archive",)}}
 
@@ -95,6 +96,8 @@ class Bench:
         processes share would count for less."""
         if fresh:
             for other in self.running.values():
+                other.ask_to_stop()
+            for other in self.running.values():
                 other.stop()
         if name not in self.running:
             self.tell("%s: accounts" % name)
@@ -133,6 +136,9 @@ class Bench:
             self.note("%s, before it is measured: %s" % (subject.name, line["broken"]))
 
     def stop(self):
+        """For good: what they would still write is thrown away."""
+        for subject in self.running.values():
+            subject.ask_to_stop(signal.SIGKILL)
         for subject in self.running.values():
             subject.stop()
         self.database.stop()

@@ -41,7 +41,7 @@ START_SECONDS = 60
 MORE, ARCHIVE = "more", "PostgreSQL"  # second words of names
 SUPERUSER = "root_of_tests"
 # What the other servers have no counterpart for, or what is measured by itself.
-BASE_WITHOUT = {"archive", "offline", "push", "muc", "gateway"}
+BASE_WITHOUT = {"archive", "offline", "push", "webpush", "muc"}
 _LIBC = ctypes.CDLL(None)
 
 
@@ -161,12 +161,15 @@ class Subject:
         self.popen = None
         return True
 
+    def ask_to_stop(self, number=signal.SIGTERM):
+        for pid in reversed(self.pids()) if self.popen else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def stop(self):
         if self.popen is None:
             return
-        for pid in reversed(self.pids()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        self.ask_to_stop()
         try:
             self.popen.wait(30)
         except subprocess.TimeoutExpired:
@@ -239,7 +242,7 @@ class Jackdaw(Subject):
     def choose_modules(self):
         """Those that are on by default, without what has figures of its own, and with what this
         one is to have."""
-        if self.modules:
+        if self.modules is not None:
             return
         default = {line["name"] for line in self.ctl("modules")["modules"]
                    if line["host"] == HOST}

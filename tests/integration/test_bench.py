@@ -52,13 +52,15 @@ def run(own):
 
 @pytest.fixture(scope="module")
 def run_archive(tmp_path_factory):
-    """The same against a server that keeps what is sent: two accounts with ten messages."""
+    """The same against a server that keeps what is sent: two accounts with ten messages, and
+    others with none."""
     server = Server(tmp_path_factory.mktemp("bench-archive"), hosts=("localhost",), settings={
         "limits": {"stanzas_per_second": 0, "bytes_per_second": 0},
         "auth": {"scram_iterations": 4096},
-        ("host", "localhost"): {"modules": ["roster", "presence", "message", "ping", "archive"]}})
+        ("host", "localhost"): {"modules": ["roster", "presence", "message", "disco", "ping",
+                                            "archive", "muc"]}})
     server.start()
-    for number in range(3):
+    for number in range(6):
         server.adduser("bench%d" % number, "pencil")
 
     def call(scenario, *args):
@@ -145,6 +147,20 @@ def test_pages(run_archive):
 def test_no_pages(run_archive):
     line, done = run_archive("page", "--clients", 1, "--first", 2, "--pages", 1)
     assert done.returncode == 1 and "empty" in line["broken"]
+
+
+def test_offline_is_missing(run):
+    """Without an offline store the messages come back, and the run says so."""
+    line, done = run("offline", "--pairs", 1, "--messages", 2)
+    assert done.returncode == 1 and line["received"] == 0 and line["broken"]
+
+
+def test_room(run_archive):
+    line, done = run_archive("room", "--clients", 5, "--messages", 9)
+    assert done.returncode == 0, done.stderr
+    whole(dict(line, sent=5 * line["sent"]), 5 * (9 + 1))
+    assert line["presences"] == 25
+    assert line["cpu_us_per_join"] > 0 and line["cpu_us_per_delivery"] > 0
 
 
 def test_archive_is_missing(run):
@@ -236,7 +252,7 @@ def test_page(tool, tmp_path):
                ("chat-w1-tcp", "Prosody"): 150, ("chat-archive", "Jackdaw PostgreSQL"): 41,
                ("chat-archive", "ejabberd PostgreSQL"): 410}
     results = tool.report.Results(chosen, medians, ["Prosody, idle: it hung up"], 0.25,
-                                  types.SimpleNamespace(rounds=3), 24.6)
+                                  types.SimpleNamespace(rounds=3, quick=False), 24.6)
     assert "must be <= 1.6 x relay+expat+write: reached: 1.50 x" in results.text()
     assert "BROKEN: Prosody, idle" in results.text()
     results.write(tmp_path)
@@ -247,7 +263,7 @@ def test_page(tool, tmp_path):
     archive = next(line for title, line in rows.items() if "PostgreSQL" in title)
     assert "missed: 41.0" in archive and "410.0 (10.0 x Jackdaw)" in archive
     assert "not measured" in next(line for title, line in rows.items() if "empty" in title)
-    assert "1 targets reached, 1 missed" in page and "took 25 minutes" in page
+    assert "1 targets reached, 1 missed, 1 not measured" in page and "took 25 minutes" in page
     assert "- Prosody, idle: it hung up" in page and "{" not in page.replace("{}", "")
     picture = xml.etree.ElementTree.parse(tmp_path / "benchmark.svg").getroot()
     bars = [part for part in picture.iter() if part.tag.endswith("rect")]
