@@ -41,7 +41,7 @@ START_SECONDS = 60
 MORE, ARCHIVE = "more", "PostgreSQL"  # second words of names
 SUPERUSER = "root_of_tests"
 # What the other servers have no counterpart for, or what is measured by itself.
-BASE_WITHOUT = {"archive", "offline", "push", "webpush", "muc"}
+BASE_WITHOUT = {"archive", "offline", "push", "webpush"}
 _LIBC = ctypes.CDLL(None)
 
 
@@ -246,7 +246,7 @@ class Jackdaw(Subject):
             return
         default = {line["name"] for line in self.ctl("modules")["modules"]
                    if line["host"] == HOST}
-        self.modules = sorted((default - BASE_WITHOUT) | (self.more & (self.there | default)))
+        self.modules = sorted((default - BASE_WITHOUT) | (self.more & self.there - {"muc"}))
 
     def write_conf(self):
         io_threads = "" if self.io_threads is None else "io_threads = %d\n" % self.io_threads
@@ -256,6 +256,8 @@ class Jackdaw(Subject):
             modules = ""
             if self.modules:
                 modules = "modules = {%s} " % ", ".join('"%s"' % name for name in self.modules)
+                modules += ("muc { messages_per_second = 10000 } " if "muc" in self.more else
+                            'rooms = "" ')
             for host in [HOST] + ["host%d.test" % number for number in range(1, self.hosts)]:
                 file.write('host "%s" { %scertificate = "%s" key = "%s" }\n' % (
                     host, modules, *self.certificate))

@@ -58,7 +58,8 @@ def run_archive(tmp_path_factory):
         "limits": {"stanzas_per_second": 0, "bytes_per_second": 0},
         "auth": {"scram_iterations": 4096},
         ("host", "localhost"): {"modules": ["roster", "presence", "message", "disco", "ping",
-                                            "archive", "muc"]}})
+                                            "archive"],
+                                "muc": {"messages_per_second": 1000}}})
     server.start()
     for number in range(6):
         server.adduser("bench%d" % number, "pencil")
