@@ -184,31 +184,30 @@ static void on_taken(struct jd_instance *mi, struct jd_taken_event *ev)
 
 static void tell_sent(struct jd_instance *mi, struct jd_session_event *ev, struct sent *sent)
 {
-	struct kept_news kept = sent->news;
-	struct news news = push_kept(&kept);
+	struct news news = push_kept(&sent->news);
 	struct jd_str resource = jd_jid_resource(jd_session_jid(ev->session));
 	char *client;
 
-	if (!kept.count || !jd_account_owner(ev->account))
+	if (!news.count || !jd_account_owner(ev->account))
 		return;
-	sent->news = (struct kept_news){0};
 	client = jd_strdup(resource);
 	push_tell(push_home(mi, ev->account), client, &news);
 	jd_free(client);
-	push_forget(&kept);
 }
 
+/* Perhaps for the second time, with a resumption in between: then it is news again. */
 static void on_lost(struct jd_instance *mi, struct jd_session_event *ev)
 {
 	tell_sent(mi, ev, jd_session_data(mi, ev->session));
 }
 
-/* It is in the list of its account until it is unbound. */
+/* It is in the list of its account until it is unbound. When it was lost, or what came since did,
+ * its client has been told. */
 static void on_untaken(struct jd_instance *mi, struct jd_taken_event *ev)
 {
 	struct sent *sent = jd_session_data(mi, ev->session);
 
-	sent->untaken = true;
+	sent->untaken = !jd_session_hibernates(ev->session);
 }
 
 static void on_unbound(struct jd_instance *mi, struct jd_session_event *ev)

@@ -9,7 +9,7 @@
 #define HEADER_SIZE (SALT_BYTES + 4 + 1 + JD_EC_PUBLIC)
 #define LAST_RECORD 2 /* the delimiter behind the text */
 
-void sender_make(struct sender *s)
+void webpush_sender(struct sender *s)
 {
 	jd_ec_make(s->private, s->public);
 	jd_random(s->salt, sizeof(s->salt));

@@ -271,7 +271,7 @@ static enum jd_verdict on_publish(struct jd_instance *mi, struct jd_iq *iq)
 	}
 	if (!read_publish(p))
 		return JD_DONE;
-	sender_make(&sender);
+	webpush_sender(&sender);
 	r = webpush_encrypt(iq->st->arena, &p->to, &sender, make_text(p), &body);
 	if (r == 0)
 		r = post(w, p, body);

@@ -27,7 +27,7 @@ struct sender {
 	uint8_t salt[SALT_BYTES];
 };
 
-void sender_make(struct sender *s);
+void webpush_sender(struct sender *s);
 
 /* The body of the request. -JD_EINVAL: the receiver's key is none; -JD_ELIMIT. */
 int webpush_encrypt(struct jd_arena *arena, const struct receiver *to, const struct sender *from,

@@ -8,6 +8,8 @@
 #include "core/core.h"
 #include "net/http_client.h"
 
+#ifdef JD_CURL
+
 #define MAX_AT_ONCE 64
 #define MAX_WAITING 4096
 #define TIMEOUT     (30 * JD_USEC_PER_SEC)
@@ -22,7 +24,6 @@ struct http_ask {
 
 static struct http_client *client;
 
-#ifdef JD_CURL
 int jd_http_ready(void)
 {
 	const struct conf *c = server.conf;
@@ -45,14 +46,6 @@ int jd_http_ready(void)
 	client = http_client_new(server.loop, &settings);
 	return 0;
 }
-#else
-int jd_http_ready(void)
-{
-	jd_log(JD_LOG_ERROR, "this server was built without an HTTP client");
-	return -JD_ENOENT;
-}
-#endif
-
 static void on_cancel(struct pending *p)
 {
 	container_of(p, struct http_ask, pending)->fn = NULL;
@@ -132,8 +125,30 @@ int jd_http_post(struct jd_owner *owner, const struct jd_http_request *request, 
 
 void http_ask_fini(void)
 {
-#ifdef JD_CURL
 	http_client_free(client);
-#endif
 	client = NULL;
 }
+
+#else
+
+int jd_http_ready(void)
+{
+	jd_log(JD_LOG_ERROR, "this server was built without an HTTP client");
+	return -JD_ENOENT;
+}
+
+int jd_http_post(struct jd_owner *owner, const struct jd_http_request *request, jd_http_fn fn,
+		 void *arg)
+{
+	(void)owner;
+	(void)request;
+	(void)fn;
+	(void)arg;
+	return -JD_ENOENT;
+}
+
+void http_ask_fini(void)
+{
+}
+
+#endif

@@ -88,8 +88,8 @@ static void test_bounds(void **state)
 	assert_int_equal(webpush_encrypt(arena, &to, &from, JD_STR(""), &body), 0);
 	to.p256dh[20] ^= 1;
 	assert_int_equal(webpush_encrypt(arena, &to, &from, JD_STR("x"), &body), -JD_EINVAL);
-	sender_make(&from);
-	sender_make(&other);
+	webpush_sender(&from);
+	webpush_sender(&other);
 	assert_memory_not_equal(from.private, other.private, sizeof(from.private));
 	assert_memory_not_equal(from.salt, other.salt, sizeof(from.salt));
 }
