@@ -225,6 +225,21 @@ typedef void (*jd_bind_fn)(struct jd_instance *mi, struct jd_session *session, s
 JD_EXPORT void jd_bind_feature(struct jd_instance *mi, const char *ns, jd_bind_fn fn);
 
 /*
+ * What the answer to Bind 2 tells of the account, asked for or not.  prepare() looks it up before
+ * the session is bound, while nothing else happens in the account's home: what it starts
+ * belongs to `owner`, and it says done(arg) once, at once or later; if it does not in some seconds,
+ * the session is bound all the same.  write() writes into <bound/>.  One module of a
+ * host: -JD_EEXIST.
+ */
+struct jd_bound_ops {
+	void (*prepare)(struct jd_instance *mi, struct jd_account *account, struct jd_owner *owner,
+			void (*done)(void *arg), void *arg);
+	void (*write)(struct jd_instance *mi, struct jd_session *session, struct jd_arena *arena,
+		      struct jd_xml *bound);
+};
+JD_EXPORT int jd_on_bound(struct jd_instance *mi, const struct jd_bound_ops *ops) JD_MUST_USE;
+
+/*
  * In-band registration (XEP-0077) by somebody who has not logged in: a get or set with a query in
  * jabber:iq:register, under TLS.  Who registers the handler switches it on for the host.  Exactly
  * one of the answers ends it, now or from a callback that belongs to jd_register_pending().

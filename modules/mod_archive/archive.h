@@ -110,6 +110,11 @@ struct op {
 	size_t extra_len;
 };
 
+struct place {
+	uint64_t id;
+	int64_t at;
+};
+
 struct log {
 	struct log *next; /* of its bucket */
 	struct jd_instance *mi;
@@ -122,6 +127,7 @@ struct log {
 	uint64_t total, counted, counting;
 	uint64_t hidden;
 	int64_t last_at;
+	struct place oldest, newest; /* of what is visible; id 0: nothing */
 	struct op *first, **end;
 	unsigned n_ops, n_running;
 	struct jd_str
@@ -195,6 +201,8 @@ void archive_tell_id(struct jd_stanza *st, struct jd_jid by, uint64_t owner, uin
 #define CHECKS_MAX  4
 
 struct query {
+	struct query *next;  /* of the same session */
+	struct asker *asker; /* NULL: it has ended, or it is somebody else's */
 	struct jd_instance *mi;
 	struct jd_iq *iq;
 	uint64_t owner;
@@ -215,6 +223,15 @@ struct query {
 
 /* Whoever calls has checked that the asker may. */
 enum jd_verdict archive_query(struct jd_instance *mi, struct jd_iq *iq, uint64_t owner);
+/* Of an account: its session's queries stand one behind the other. */
+struct asker {
+	struct query *first;
+};
+void archive_asker_free(struct jd_instance *mi, void *data);
 int archive_page_start(struct jd_instance *mi);
-/* Answers the query, later; -JD_ELIMIT: not now. */
-int archive_page_get(struct query *q) JD_MUST_USE;
+/* Answers the query, when the connection of who asks has room. */
+void archive_page_get(struct query *q);
+int archive_bound_start(struct jd_instance *mi);
+/* <metadata/>, of a log that is in memory. */
+void archive_write_metadata(struct jd_xml *x, struct jd_arena *arena, struct jd_instance *mi,
+			    uint64_t owner);

@@ -25,7 +25,12 @@ static struct jd_stmt load = {
 	       " (SELECT MAX(id) FROM archive WHERE owner = $1),"
 	       " (SELECT MAX(at) FROM archive WHERE owner = $1),"
 	       " (SELECT COUNT(*) FROM archive WHERE owner = $1 AND id > o.counted AND " VISIBLE
-	       "), (SELECT COUNT(*) FROM archive WHERE owner = $1 AND flags & 2 = 2)"
+	       "), (SELECT COUNT(*) FROM archive WHERE owner = $1 AND flags & 2 = 2),"
+	       " (SELECT id FROM archive WHERE owner = $1 AND " VISIBLE " ORDER BY id LIMIT 1),"
+	       " (SELECT at FROM archive WHERE owner = $1 AND " VISIBLE " ORDER BY id LIMIT 1),"
+	       " (SELECT id FROM archive WHERE owner = $1 AND " VISIBLE
+	       " ORDER BY id DESC LIMIT 1),"
+	       " (SELECT at FROM archive WHERE owner = $1 AND " VISIBLE " ORDER BY id DESC LIMIT 1)"
 	       " FROM archive_owner o WHERE o.owner = $1",
 };
 
@@ -185,10 +190,10 @@ static void op_end(struct op *op, int result)
 	jd_usec at = (jd_usec)op->at;
 
 	jd_promise_end(op->promise);
-	jd_free(op->extra);
-	jd_free(op);
 	if (fn)
 		fn(arg, result, id, at);
+	jd_free(op->extra);
+	jd_free(op);
 }
 
 /* Their callbacks may add others. */
@@ -256,6 +261,8 @@ static void on_loaded(void *arg, enum jd_db_status status, const struct jd_rows 
 	log->counted = number(rows, 2);
 	log->total = number(rows, 1) + number(rows, 5);
 	log->hidden = number(rows, 6);
+	log->oldest = (struct place){number(rows, 7), jd_row_int(rows, 0, 8)};
+	log->newest = (struct place){number(rows, 9), jd_row_int(rows, 0, 10)};
 	at = jd_row_int(rows, 0, 4);
 	if (at > log->last_at)
 		log->last_at = at;

@@ -82,6 +82,8 @@ static int start_accounts(struct jd_instance *mi)
 
 	if (r == 0)
 		r = archive_store_start(mi);
+	if (r == 0)
+		r = archive_bound_start(mi);
 	return r ? r : archive_query_handle(mi);
 }
 
@@ -114,5 +116,6 @@ static void stop(struct jd_instance *mi)
 
 JD_MODULE(archive, .summary = "Archives of messages (XEP-0313)",
 	  .scope = JD_PER_HOST | JD_PER_COMPONENT, .data_size = sizeof(struct archive),
-	  .account_size = sizeof(struct home), .options = options,
-	  .account_free = archive_home_free, .start = start, .stop = stop);
+	  .account_size = sizeof(struct home), .session_size = sizeof(struct asker),
+	  .session_free = archive_asker_free, .options = options, .account_free = archive_home_free,
+	  .start = start, .stop = stop);

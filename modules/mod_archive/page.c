@@ -90,6 +90,7 @@ static struct jd_stmt look = {
 /* -- asking --------------------------------------------------------------------------- */
 
 #define PARAMS_MAX 15
+#define DEADLINE   (25 * JD_USEC_PER_SEC) /* sooner than the core's */
 
 static enum filter filter_of(const struct query *q)
 {
@@ -181,6 +182,8 @@ static bool send_result(const struct query *q, const struct jd_rows *rows, size_
 	jd_xml_end(x);
 	jd_xml_end(x);
 	st = jd_built(x);
+	if (st)
+		jd_stanza_set_row(st, q->owner, (uint64_t)jd_row_int(rows, row, ROW_ID));
 	if (q->iq->own)
 		sent = to && (!st || jd_session_send(to, st));
 	else if (st)
@@ -291,14 +294,106 @@ static void on_count(void *arg, enum jd_db_status status, const struct jd_rows *
 		look_why(q);
 }
 
-int archive_page_get(struct query *q)
+/* -- when there is room --------------------------------------------------------------- */
+
+/* A session has one page at a time, and the next when its connection has taken enough of
+ * that (protocol.md 10): however many queries it sends, they wait, not their results. */
+
+static void ask_now(void *arg);
+
+static void next_of(struct asker *a)
 {
+	struct query *q = a->first;
+
+	if (q)
+		jd_session_when_drained(q->iq->st->origin, jd_iq_pending(q->iq), ask_now, q);
+}
+
+/* It has been answered, or nobody is going to. */
+static void on_gone(void *arg)
+{
+	struct query *q = arg, **p;
+	bool first;
+
+	if (!q->asker)
+		return;
+	first = q->asker->first == q;
+	for (p = &q->asker->first; *p != q; p = &(*p)->next)
+		;
+	*p = q->next;
+	if (first)
+		next_of(q->asker);
+}
+
+static void on_late(void *arg)
+{
+	const struct query *q = arg;
+
+	jd_iq_fail(q->iq, JD_RESOURCE_CONSTRAINT, "The connection takes too little.");
+}
+
+static void ask_now(void *arg)
+{
+	struct query *q = arg;
+	int r = 0;
+
+	if (q->iq->own && !q->asker) { /* the session has ended */
+		jd_iq_fail(q->iq, JD_SERVICE_UNAVAILABLE, NULL);
+		return;
+	}
 	if (!q->count_only)
-		return ask(q, q->backwards ? backwards : forwards, q->limit + 1, on_page);
-	if (q->filtered)
-		return ask(q, counts, COUNT_MOST, on_count);
-	look_why(q);
-	return 0;
+		r = ask(q, q->backwards ? backwards : forwards, q->limit + 1, on_page);
+	else if (q->filtered)
+		r = ask(q, counts, COUNT_MOST, on_count);
+	else
+		look_why(q);
+	if (r < 0)
+		jd_iq_fail(q->iq, JD_RESOURCE_CONSTRAINT, NULL);
+}
+
+void archive_page_get(struct query *q)
+{
+	struct query **end;
+
+	struct jd_session *s;
+
+	if (!q->iq->own) {
+		ask_now(q);
+		return;
+	}
+	s = jd_session_find(q->iq->account, jd_jid_resource(q->iq->st->from));
+	if (!s || s != q->iq->st->origin) { /* it has ended meanwhile */
+		jd_iq_fail(q->iq, JD_SERVICE_UNAVAILABLE, NULL);
+		return;
+	}
+	q->asker = jd_session_data(q->mi, s);
+	(void)jd_promise_new(jd_iq_pending(q->iq), (void (*)(void))on_gone, on_gone, q);
+	(void)jd_timer_start(jd_iq_pending(q->iq), DEADLINE, on_late, q);
+	for (end = &q->asker->first; *end; end = &(*end)->next)
+		;
+	*end = q;
+	if (q->asker->first == q)
+		next_of(q->asker);
+}
+
+/* The first one is at work and finds out; the others would wait for it in vain. */
+void archive_asker_free(struct jd_instance *mi, void *data)
+{
+	struct asker *a = data;
+	struct query *q = a->first;
+
+	(void)mi;
+	a->first = NULL;
+	if (q)
+		q->asker = NULL;
+	q = q ? q->next : NULL;
+	while (q) {
+		struct query *next = q->next;
+
+		q->asker = NULL;
+		jd_iq_fail(q->iq, JD_SERVICE_UNAVAILABLE, NULL);
+		q = next;
+	}
 }
 
 int archive_page_start(struct jd_instance *mi)

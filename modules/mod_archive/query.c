@@ -193,8 +193,8 @@ static void on_state(void *arg, int result, uint64_t last, uint64_t total)
 	q->total = total;
 	if (result < 0 && result != -JD_ENOENT)
 		jd_iq_fail(q->iq, JD_INTERNAL_SERVER_ERROR, NULL);
-	else if (archive_page_get(q) < 0)
-		jd_iq_fail(q->iq, JD_RESOURCE_CONSTRAINT, NULL);
+	else
+		archive_page_get(q);
 }
 
 /* How many there are is known when the log is in memory; and who has sent something sees it, also
@@ -205,7 +205,8 @@ static int begin(struct query *q)
 
 	if (log ? log->state == LOG_READY && !log->first : q->filtered) {
 		q->total = log ? log->total : 0;
-		return archive_page_get(q);
+		archive_page_get(q);
+		return 0;
 	}
 	return archive_state(q->mi, jd_iq_pending(q->iq), q->owner, on_state, q);
 }
@@ -250,60 +251,57 @@ static enum jd_verdict show_form(struct jd_iq *iq)
 
 /* -- its ends ------------------------------------------------------------------------- */
 
-static struct jd_stmt ends = {
-	.name = "archive.ends",
-	.lane = JD_LANE_READ,
-	.sql = "SELECT id, at FROM (SELECT id, at FROM archive WHERE owner = $1"
-	       " AND " VISIBLE " ORDER BY id LIMIT 1) AS oldest"
-	       " UNION ALL SELECT id, at FROM (SELECT id, at FROM archive WHERE owner = $1"
-	       " AND " VISIBLE " ORDER BY id DESC LIMIT 1) AS newest",
-};
+static void write_end(struct jd_xml *x, struct jd_arena *arena, uint64_t owner, const char *name,
+		      struct place place)
+{
+	jd_xml_start(x, NULL, name);
+	jd_xml_attr(x, "id", jd_stanza_id_encode(arena, owner, place.id));
+	jd_xml_attr(x, "timestamp", jd_time_text(arena, (jd_usec)place.at));
+	jd_xml_end(x);
+}
+
+void archive_write_metadata(struct jd_xml *x, struct jd_arena *arena, struct jd_instance *mi,
+			    uint64_t owner)
+{
+	const struct log *log = archive_log_find(mi, owner);
+
+	jd_xml_start(x, NS_MAM, "metadata");
+	if (log && log->newest.id) {
+		write_end(x, arena, owner, "start", log->oldest);
+		write_end(x, arena, owner, "end", log->newest);
+	}
+	jd_xml_end(x);
+}
 
 /* A request for metadata: the handler's data. */
 struct asked {
+	struct jd_instance *mi;
 	struct jd_iq *iq;
 	uint64_t owner;
 };
 
-static void write_end(struct jd_xml *x, const struct asked *ask, const char *name,
-		      const struct jd_rows *rows, size_t row)
-{
-	struct jd_arena *arena = ask->iq->st->arena;
-
-	jd_xml_start(x, NULL, name);
-	jd_xml_attr(x, "id",
-		    jd_stanza_id_encode(arena, ask->owner, (uint64_t)jd_row_int(rows, row, 0)));
-	jd_xml_attr(x, "timestamp", jd_time_text(arena, (jd_usec)jd_row_int(rows, row, 1)));
-	jd_xml_end(x);
-}
-
-static void on_ends(void *arg, enum jd_db_status status, const struct jd_rows *rows)
+static void on_known(void *arg, int result, uint64_t last, uint64_t total)
 {
 	struct asked *ask = arg;
 	struct jd_xml *x;
 
-	if (status != JD_DB_OK) {
+	(void)last;
+	(void)total;
+	if (result < 0 && result != -JD_ENOENT) {
 		jd_iq_fail(ask->iq, JD_INTERNAL_SERVER_ERROR, NULL);
 		return;
 	}
 	x = jd_iq_result(ask->iq);
-	jd_xml_start(x, NS_MAM, "metadata");
-	if (jd_rows_count(rows) == 2) {
-		write_end(x, ask, "start", rows, 0);
-		write_end(x, ask, "end", rows, 1);
-	}
-	jd_xml_end(x);
+	archive_write_metadata(x, ask->iq->st->arena, ask->mi, ask->owner);
 	jd_iq_reply(ask->iq, x);
 }
 
-static enum jd_verdict show_ends(struct jd_iq *iq, uint64_t owner)
+static enum jd_verdict show_ends(struct jd_instance *mi, struct jd_iq *iq, uint64_t owner)
 {
 	struct asked *ask = jd_arena_new(iq->st->arena, struct asked);
 
-	ask->iq = iq;
-	ask->owner = owner;
-	if (jd_db_query(jd_iq_pending(iq), &ends, JD_PARAMS(jd_int((int64_t)owner)), on_ends, ask) <
-	    0)
+	*ask = (struct asked){mi, iq, owner};
+	if (archive_state(mi, jd_iq_pending(iq), owner, on_known, ask) < 0)
 		return fail(iq, JD_RESOURCE_CONSTRAINT, NULL);
 	return JD_ASYNC;
 }
@@ -313,7 +311,7 @@ static enum jd_verdict show_ends(struct jd_iq *iq, uint64_t owner)
 enum jd_verdict archive_query(struct jd_instance *mi, struct jd_iq *iq, uint64_t owner)
 {
 	if (jd_el_is(iq->query, NS_MAM, "metadata"))
-		return show_ends(iq, owner);
+		return show_ends(mi, iq, owner);
 	return iq->st->type == JD_TYPE_GET ? show_form(iq) : run(mi, iq, owner);
 }
 
@@ -338,8 +336,5 @@ int archive_query_handle(struct jd_instance *mi)
 
 int archive_query_start(struct jd_instance *mi)
 {
-	static struct jd_stmt *const all[] = {&ends};
-	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
-
-	return r ? r : archive_page_start(mi);
+	return archive_page_start(mi);
 }

@@ -181,6 +181,51 @@ int archive_state(struct jd_instance *mi, struct jd_owner *owner, uint64_t log,
 			       archive_op_new(&state_kind, fn, arg, 0, NULL), owner);
 }
 
+/* -- the answer to Bind 2 (XEP-0386) -------------------------------------------------------- */
+
+/* Behind the op. */
+struct preparing {
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static void on_prepared(void *arg, int result, uint64_t last, uint64_t total)
+{
+	const struct preparing *p = arg;
+
+	(void)result;
+	(void)last;
+	(void)total;
+	p->done(p->arg);
+}
+
+static void prepare(struct jd_instance *mi, struct jd_account *account, struct jd_owner *owner,
+		    void (*done)(void *arg), void *arg)
+{
+	char *text;
+	struct op *op =
+		archive_op_new(&state_kind, on_prepared, NULL, sizeof(struct preparing), &text);
+	struct preparing *p = (struct preparing *)(void *)text;
+
+	*p = (struct preparing){done, arg};
+	op->arg = p;
+	if (archive_log_add(archive_log_get(mi, jd_account_owner(account)), op, owner) < 0)
+		done(arg);
+}
+
+static void write_bound(struct jd_instance *mi, struct jd_session *session, struct jd_arena *arena,
+			struct jd_xml *bound)
+{
+	archive_write_metadata(bound, arena, mi, jd_account_owner(jd_session_account(session)));
+}
+
+int archive_bound_start(struct jd_instance *mi)
+{
+	static const struct jd_bound_ops ops = {.prepare = prepare, .write = write_bound};
+
+	return jd_on_bound(mi, &ops);
+}
+
 static void deliver(struct jd_instance *mi, bool wanted)
 {
 	((struct archive *)jd_data(mi))->deliver = wanted;

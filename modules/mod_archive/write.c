@@ -88,10 +88,14 @@ static int put_done(struct log *log, struct op *op, const struct jd_rows *rows)
 	log->resolved = op->id;
 	if (!jd_rows_affected(rows))
 		return -JD_ENOENT;
-	if (op->flags & FLAG_HIDDEN)
+	if (op->flags & FLAG_HIDDEN) {
 		log->hidden++;
-	else
-		log->total++;
+		return 0;
+	}
+	log->total++;
+	log->newest = (struct place){op->id, op->at};
+	if (!log->oldest.id)
+		log->oldest = log->newest;
 	return 0;
 }
 

@@ -208,7 +208,9 @@ struct jd_host {
 	struct jd_instance *register_mi; /* register.c */
 	jd_register_fn register_fn;
 	struct list stream_features;
-	struct list bind_features; /* registry.c */
+	struct list bind_features;    /* registry.c */
+	struct jd_instance *bound_mi; /* login.c */
+	const struct jd_bound_ops *bound_ops;
 	size_t sessions;
 };
 
@@ -426,6 +428,7 @@ void client_tell(struct client *c, struct jd_stanza *answer, bool framed, enum s
 void client_register(struct client *c, struct register_ask *ask);
 /* Nobody is asked by mi any more; what it was asked is refused. */
 void registers_remove(struct jd_instance *mi);
+void bound_remove(struct jd_instance *mi); /* login.c */
 
 /* -- receipts (receipt.c)
  * ------------------------------------------------------------------------------------- */

@@ -169,6 +169,7 @@ void instance_stop(struct jd_instance *mi)
 	commands_remove(mi);
 	registered_remove(mi);
 	registers_remove(mi);
+	bound_remove(mi);
 	erasers_remove(mi);
 	auth_providers_remove(mi);
 	owner_cancel_all(&mi->owner);

@@ -19,6 +19,7 @@
 
 #define ANSWER_MAX    ((size_t)64 * 1024)
 #define RESOURCE_TEXT 16 /* characters that the server adds */
+#define PREPARE_LIMIT (5 * JD_USEC_PER_SEC)
 
 struct login {
 	struct jd_owner owner;
@@ -26,6 +27,7 @@ struct login {
 	struct login_ask *ask;
 	struct jd_account *account;
 	struct token_issued token;
+	bool preparing; /* the account's mailbox is held until it is known what to tell */
 };
 
 static void login_free(struct login *l)
@@ -138,6 +140,18 @@ static struct jd_str make_resource(const struct login_ask *ask, char out[JD_JID_
 	return (struct jd_str){out, n + RESOURCE_TEXT};
 }
 
+static void tell_more(struct jd_session *s, struct jd_xml *x)
+{
+	struct jd_arena arena;
+	char buf[512];
+
+	if (!s->host->bound_ops)
+		return;
+	arena_init(&arena, buf, sizeof(buf));
+	s->host->bound_ops->write(s->host->bound_mi, s, &arena, x);
+	arena_fini(&arena);
+}
+
 static void bind_session(struct login *l)
 {
 	struct login_ask *ask = l->ask;
@@ -157,10 +171,49 @@ static void bind_session(struct login *l)
 	x = begin_answer(jd_session_jid(s));
 	jd_xml_start(x, JD_NS_BIND2, "bound");
 	bind_features_run(s, request, x);
+	tell_more(s, x);
 	jd_xml_end(x);
 	answer_with(l, LOGIN_BOUND, x);
 	session_announce(s);
 	session_unref(s);
+}
+
+static void login_end(struct login *l)
+{
+	account_unpin(l->account);
+	login_free(l);
+}
+
+static void on_prepared(void *arg)
+{
+	struct login *l = arg;
+
+	if (!l->preparing)
+		return;
+	l->preparing = false;
+	mailbox_unhold(&l->account->mailbox);
+	if (is_gone(l))
+		;
+	else if (l->account->state != ACCOUNT_READY)
+		c2s_end(l->client->link, STREAM_NOT_AUTHORIZED, "The account has been deleted.");
+	else
+		bind_session(l);
+	login_end(l);
+}
+
+/* What the answer is going to tell is looked up first. */
+static void prepare(struct login *l)
+{
+	const struct jd_host *host = l->account->host;
+
+	l->preparing = true;
+	mailbox_hold(&l->account->mailbox);
+	if (!host->bound_ops) {
+		on_prepared(l);
+		return;
+	}
+	(void)jd_timer_start(&l->owner, PREPARE_LIMIT, on_prepared, l);
+	host->bound_ops->prepare(host->bound_mi, l->account, &l->owner, on_prepared, l);
 }
 
 /* In its place in the account's mailbox, when the account has been loaded. */
@@ -169,18 +222,40 @@ static void on_account(void *arg, bool dropped)
 	struct login *l = arg;
 	const struct jd_account *a = l->account;
 
-	if (dropped || is_gone(l))
+	if (dropped || is_gone(l)) {
 		;
-	else if (a->state == ACCOUNT_FAILED)
+	} else if (a->state == ACCOUNT_FAILED) {
 		refuse(l, NULL);
-	else if (a->state != ACCOUNT_READY || a->number != l->ask->bind.owner)
+	} else if (a->state != ACCOUNT_READY || a->number != l->ask->bind.owner) {
 		c2s_end(l->client->link, STREAM_NOT_AUTHORIZED, "The account has been deleted.");
-	else if (l->ask->wants_bind)
-		bind_session(l);
-	else
+	} else if (l->ask->wants_bind) {
+		prepare(l);
+		return;
+	} else {
 		answer_with(l, LOGIN_DONE, begin_answer(a->jid));
-	account_unpin(l->account);
-	login_free(l);
+	}
+	login_end(l);
+}
+
+int jd_on_bound(struct jd_instance *mi, const struct jd_bound_ops *ops)
+{
+	struct jd_host *host = mi->host;
+
+	if (!host)
+		return -JD_EINVAL;
+	if (host->bound_ops)
+		return -JD_EEXIST;
+	host->bound_mi = mi;
+	host->bound_ops = ops;
+	return 0;
+}
+
+void bound_remove(struct jd_instance *mi)
+{
+	if (!mi->host || mi->host->bound_mi != mi)
+		return;
+	mi->host->bound_mi = NULL;
+	mi->host->bound_ops = NULL;
 }
 
 static void go_to_account(struct login *l)
