@@ -62,11 +62,14 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 	return JD_DROP;
 }
 
-/* Requests to subscribe that were stored before. */
+/* Requests to subscribe, and messages, that were stored before. */
 static bool on_write(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
-	return ev->st->kind == JD_PRESENCE && ev->st->type == JD_TYPE_SUBSCRIBE &&
-	       is_blocked(mi, ev->account, ev->st->from);
+	const struct jd_stanza *st = ev->st;
+	bool stored = st->kind == JD_PRESENCE ? st->type == JD_TYPE_SUBSCRIBE
+					      : st->kind == JD_MESSAGE && st->row.owner;
+
+	return stored && is_blocked(mi, ev->account, st->from);
 }
 
 /* -- out ----------------------------------------------------------------------------- */
