@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A connection's output: a queue of pieces, written without copying what they
- * refer to.  Plain sockets get frame, head, body and tail of many pieces with one
- * sendmsg(); TLS gets records that are gathered from them.
+ * refer to, unless that is little.  Plain sockets get frame, head, body and tail of
+ * many pieces with one call; TLS gets records that are gathered from them.
  *
  * Bytes from logic stay counted in the link until the kernel has them.
  */
@@ -15,6 +15,8 @@
 /* Writes of one turn at most, so that one fast reader doesn't hold up the others. */
 #define WRITES_AT_ONCE 16
 #define LOCAL_TEXT     ((size_t)512)
+/* The kernel takes longer to read a list of parts than we to copy so little. */
+#define COPY_BELOW ((size_t)1024)
 
 /* -- pieces as bytes --------------------------------------------------------------- */
 
@@ -129,14 +131,35 @@ static int gather(const struct conn *c, struct iovec *iov, size_t *ret_bytes)
 	return n;
 }
 
+/* Into the thread's scratch, as much as fits; returns how much. */
+static size_t copy_parts(const struct conn *c, const struct iovec *iov, int n)
+{
+	char *to = conn_thread(c)->write_scratch;
+	size_t have = 0;
+
+	for (int i = 0; i < n && have < IO_WRITE_SCRATCH; i++) {
+		size_t part = iov[i].iov_len;
+
+		if (part > IO_WRITE_SCRATCH - have)
+			part = IO_WRITE_SCRATCH - have;
+		memcpy(to + have, iov[i].iov_base, part);
+		have += part;
+	}
+	return have;
+}
+
 /* How many bytes were taken; blocked is set when that was not all. */
 static size_t write_plain(struct conn *c, struct iovec *iov, int n, size_t bytes)
 {
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+	bool copy = bytes <= COPY_BELOW;
 	ssize_t took;
 
+	if (copy)
+		(void)copy_parts(c, iov, n);
 	do
-		took = sendmsg(c->watch.fd, &msg, MSG_NOSIGNAL);
+		took = copy ? send(c->watch.fd, conn_thread(c)->write_scratch, bytes, MSG_NOSIGNAL)
+			    : sendmsg(c->watch.fd, &msg, MSG_NOSIGNAL);
 	while (took < 0 && errno == EINTR);
 	if (took < 0 && errno != EAGAIN) {
 		conn_die(c, CONN_RESET);
@@ -152,19 +175,9 @@ static size_t write_plain(struct conn *c, struct iovec *iov, int n, size_t bytes
  * the first of the queue, and never fewer than before. */
 static size_t write_tls(struct conn *c, const struct iovec *iov, int n)
 {
-	char *record = conn_thread(c)->tls_scratch;
-	size_t have = 0, took = 0;
-	int r;
+	size_t have = copy_parts(c, iov, n), took = 0;
+	int r = tls_write(c->tls, conn_thread(c)->write_scratch, have, &took);
 
-	for (int i = 0; i < n && have < IO_TLS_SCRATCH; i++) {
-		size_t part = iov[i].iov_len;
-
-		if (part > IO_TLS_SCRATCH - have)
-			part = IO_TLS_SCRATCH - have;
-		memcpy(record + have, iov[i].iov_base, part);
-		have += part;
-	}
-	r = tls_write(c->tls, record, have, &took);
 	if (r < 0)
 		conn_die(c, CONN_RESET);
 	else if (r > 0)

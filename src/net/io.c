@@ -56,7 +56,7 @@ static void thread_init(struct io_thread *t)
 	current = t;
 	t->conns = slab_new("connections", sizeof(struct conn), CONN_CHUNK);
 	t->read_scratch = mem_alloc_raw(IO_READ_SCRATCH);
-	t->tls_scratch = mem_alloc_raw(IO_TLS_SCRATCH);
+	t->write_scratch = mem_alloc_raw(IO_WRITE_SCRATCH);
 	t->notices_end = &t->notices;
 	list_init(&t->dirty);
 	list_init(&t->starved);
@@ -80,7 +80,7 @@ static void thread_fini(struct io_thread *t)
 	mem_free(t->chunks);
 	slab_free(t->conns);
 	mem_free(t->read_scratch);
-	mem_free(t->tls_scratch);
+	mem_free(t->write_scratch);
 	current = NULL;
 }
 

@@ -13,10 +13,10 @@
 #include "net/io.h"
 #include "util/slab.h"
 
-#define IO_WHEEL        8 /* every connection is looked at once in a round of these */
-#define IO_TICK         (JD_USEC_PER_SEC / IO_WHEEL)
-#define IO_READ_SCRATCH ((size_t)64 << 10)
-#define IO_TLS_SCRATCH  ((size_t)16 << 10) /* the most that fits into one TLS record */
+#define IO_WHEEL         8 /* every connection is looked at once in a round of these */
+#define IO_TICK          (JD_USEC_PER_SEC / IO_WHEEL)
+#define IO_READ_SCRATCH  ((size_t)64 << 10)
+#define IO_WRITE_SCRATCH ((size_t)16 << 10) /* the most that fits into one TLS record */
 
 /* One io_each() under way. */
 struct io_call {
@@ -85,7 +85,7 @@ struct io_thread {
 	struct source source;
 	struct list listening; /* struct accepting of listener.c */
 	char *read_scratch;
-	char *tls_scratch;
+	char *write_scratch;
 	void *user;
 	bool stopping;
 
