@@ -88,9 +88,9 @@ bool run_wait(struct run *r, const uint64_t *count, uint64_t n)
 }
 
 /* For as long as that takes, what the server sends is read and not looked at. */
-static void drain(struct run *r, uint64_t milliseconds)
+void run_pause(struct run *r, unsigned milliseconds)
 {
-	uint64_t until = bench_now() + milliseconds * 1000000;
+	uint64_t until = bench_now() + milliseconds * 1000000ull;
 
 	for (uint64_t now = bench_now(); now < until; now = bench_now())
 		bench_loop_turn(&r->loop, (int)((until - now) / 1000000) + 1);
@@ -103,7 +103,7 @@ void run_quiet(struct run *r)
 	for (unsigned i = 0, quiet = 0; i < QUIET_MAX && quiet < 2; i++) {
 		double now;
 
-		drain(r, QUIET_LOOK);
+		run_pause(r, QUIET_LOOK);
 		now = meter_cpu(&r->meter.server) + meter_cpu_db(&r->meter.db);
 		quiet = now - last < QUIET_CPU ? quiet + 1 : 0;
 		last = now;
@@ -127,7 +127,7 @@ void run_acked(struct run *r)
 	for (unsigned i = 0; i < ASK_MAX && missing && !r->loop.failed; i++) {
 		for (unsigned k = 0; k < r->n_clients; k++)
 			bench_ask(&r->clients[k]);
-		drain(r, QUIET_LOOK);
+		run_pause(r, QUIET_LOOK);
 		missing = not_acked(r);
 	}
 	run_number("unacked", (double)missing);

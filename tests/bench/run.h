@@ -72,6 +72,8 @@ void run_reset(struct run *r);
 bool run_wait(struct run *r, const uint64_t *count, uint64_t n);
 /* XEP-0198: whether the server has handled all that left; says so in the line. */
 void run_acked(struct run *r);
+/* For so long, what comes is dealt with. */
+void run_pause(struct run *r, unsigned milliseconds);
 /* Waits until the server does next to nothing. */
 void run_quiet(struct run *r);
 

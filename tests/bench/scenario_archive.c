@@ -12,6 +12,8 @@
 #include "run.h"
 
 #define ID_SIZE 128
+/* Milliseconds in which a server may ask by a ping whether what it delivered has come. */
+#define ASK_TIME 2500
 
 /* -- page ------------------------------------------------------------------------------ */
 
@@ -271,6 +273,7 @@ void scenario_offline(struct run *r)
 	run_begin(r);
 	come_back(&p);
 	run_wait(r, &p.received, r->broken ? 0 : p.n * p.each);
+	run_pause(r, ASK_TIME);
 	run_quiet(r);
 	part(r, "delivered", total);
 	/* Nothing comes a second time. */

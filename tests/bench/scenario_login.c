@@ -10,21 +10,13 @@
 
 #define SETTLED_KIB 64
 
-static void pause_ms(struct run *r, int milliseconds)
-{
-	uint64_t until = bench_now() + (uint64_t)milliseconds * 1000000;
-
-	while (bench_now() < until)
-		bench_loop_turn(&r->loop, 10);
-}
-
 /* Memory once it has stood still for two seconds; at most `settle` seconds. */
 static double settled(struct run *r, const struct meter_group *g)
 {
 	double last = meter_pss(g), now = last;
 
 	for (unsigned i = 0, still = 0; i < r->o.settle * 2 && still < 4; i++) {
-		pause_ms(r, 500);
+		run_pause(r, 500);
 		now = meter_pss(g);
 		still = now - last < SETTLED_KIB && last - now < SETTLED_KIB ? still + 1 : 0;
 		if (!still)
@@ -65,7 +57,7 @@ void scenario_idle(struct run *r)
 		run_number("pss_full_kib", full);
 		run_number("kib_each", (full - empty) / r->n_clients);
 	} else {
-		pause_ms(r, (int)r->o.settle * 1000);
+		run_pause(r, r->o.settle * 1000);
 	}
 	if (r->loop.failed)
 		run_broken(r, "%s", r->loop.trouble);
