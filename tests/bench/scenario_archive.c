@@ -14,6 +14,8 @@
 #define ID_SIZE 128
 /* Milliseconds in which a server may ask by a ping whether what it delivered has come. */
 #define ASK_TIME 2500
+/* And in which a disk ends what it was given: who waits for it looks quiet. */
+#define DISK_TIME 500
 
 /* -- page ------------------------------------------------------------------------------ */
 
@@ -268,6 +270,7 @@ void scenario_offline(struct run *r)
 	for (unsigned i = 0; i < p.n; i++)
 		write_some(&p, i);
 	run_wait(r, &p.stored, p.n);
+	run_pause(r, DISK_TIME);
 	run_quiet(r);
 	part(r, "stored", total);
 	run_begin(r);

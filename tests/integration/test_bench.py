@@ -58,7 +58,7 @@ def run_archive(tmp_path_factory):
         "limits": {"stanzas_per_second": 0, "bytes_per_second": 0},
         "auth": {"scram_iterations": 4096},
         ("host", "localhost"): {"modules": ["roster", "presence", "message", "disco", "ping",
-                                            "archive"],
+                                            "archive", "offline"],
                                 "muc": {"messages_per_second": 1000}}})
     server.start()
     for number in range(6):
@@ -148,6 +148,16 @@ def test_pages(run_archive):
 def test_no_pages(run_archive):
     line, done = run_archive("page", "--clients", 1, "--first", 2, "--pages", 1)
     assert done.returncode == 1 and "empty" in line["broken"]
+
+
+def test_offline(run_archive):
+    """Twice, so that nothing of the first is left for the second."""
+    for _ in range(2):
+        line, done = run_archive("offline", "--first", 2, "--pairs", 2, "--messages", 14,
+                                 "--window", 3)
+        assert done.returncode == 0, done.stderr
+        whole(line, 14)
+        assert line["cpu_us_per_message_stored"] > 0 and line["cpu_us_per_message_delivered"] > 0
 
 
 def test_offline_is_missing(run):
