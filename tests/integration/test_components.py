@@ -12,7 +12,7 @@ from slixmpp.xmlstream.handler import Callback
 from slixmpp.xmlstream.matcher import MatchXPath
 
 from component import ACCEPT, NAME, SECRET, Component, settings
-from raw import DEADLINE, condition, fresh
+from raw import DEADLINE, condition
 from server import SOURCE, Server
 from slix import run
 from xmlstream import NS, qname
@@ -180,6 +180,12 @@ def test_header(component):
     assert len(opened.get("id")) >= 20
     other = component()
     assert other.header().get("id") != opened.get("id")
+    # Names are prepared.
+    upper = component(name="BOTS.LocalHost.").ready()
+    assert upper.opened.get("from") == NAME
+    upper.send("<iq type='get' id='1' from='BOT@Bots.localhost' to='LOCALHOST'>"
+               "<ping xmlns='urn:xmpp:ping'/></iq>")
+    upper.wait("iq", id="1", type="result", to=BOT)
 
 
 @pytest.mark.parametrize("attrs, error", [
@@ -288,6 +294,14 @@ def test_answered(bot):
     assert condition(bot.wait("message", id="4", to=BOT))[1] == "remote-server-not-found"
     bot.send("<message id='5' from='%s' to='nobody@localhost'><body>b</body></message>" % BOT)
     assert condition(bot.wait("message", id="5", to=BOT))[1] == "service-unavailable"
+
+
+def test_among_components(bot):
+    bot.send("<iq type='get' id='1' from='%s' to='bot@%s'><ping xmlns='urn:xmpp:ping'/></iq>"
+             % (BOT, MUTE))
+    assert condition(bot.wait("iq", id="1", to=BOT)) == ("wait", "service-unavailable")
+    bot.send("<message id='2' from='%s' to='other@%s'><body>b</body></message>" % (BOT, NAME))
+    bot.wait("message", id="2", to="other@" + NAME, from_=BOT)
 
 
 def test_conflict(component, bot, user):
@@ -465,35 +479,43 @@ def test_slixmpp_echo(home, user):
     run(scenario())
 
 
-def test_slixmpp_push_server(home, user):
-    """A push app server (XEP-0357): what a user's server publishes to it arrives, and is
-    answered. Here the user's client plays that part of the server."""
-    NODE, PUBSUB = fresh("node"), "http://jabber.org/protocol/pubsub"
-    got = []
+def test_slixmpp_push_server(own_server, make_account):
+    """A push service (XEP-0357) that is a component: it is told of a message for somebody who is
+    away, and what it answers is noted."""
+    modules = ["roster", "presence", "message", "disco", "archive", "push"]
+    server = own_server(settings=settings({("host", "localhost"): {"modules": modules}}))
+    alice, bob = make_account(server, "alice"), make_account(server, "bob")
+    pubsub = "http://jabber.org/protocol/pubsub"
+
+    def use():
+        client = alice.ready(resource="phone")
+        enabled = client.iq("set", "<enable xmlns='urn:xmpp:push:0' jid='push@%s' node='n1'/>" % NAME)
+        assert enabled.get("type") == "result", ET.tostring(enabled)
+        client.end()
+        bob.ready().message(alice.jid, "wake up")
 
     async def scenario():
-        bot = slixmpp.ComponentXMPP(NAME, SECRET, *home.address("component"))
-
-        def on_iq(iq):
-            got.append(iq.xml)
-            iq.reply().send()
-        bot.register_handler(Callback("publish", MatchXPath(
-            "{%s}iq/{%s}pubsub" % (ACCEPT, PUBSUB)), on_iq))
-        bot.connect()
-        await bot.wait_until("session_start", DEADLINE)
+        service = slixmpp.ComponentXMPP(NAME, SECRET, *server.address("component"))
         loop = asyncio.get_event_loop()
-        answer = await loop.run_in_executor(None, publish)
-        await bot.disconnect(wait=2)
-        return answer
+        told = loop.create_future()
 
-    def publish():
-        alice = user.ready()
-        return alice.iq("set", "<pubsub xmlns='%s'><publish node='%s'><item><notification "
-                        "xmlns='urn:xmpp:push:0'><x xmlns='jabber:x:data' type='form'/>"
-                        "</notification></item></publish></pubsub>" % (PUBSUB, NODE), "push@" + NAME)
-    answer = run(scenario())
-    assert answer.get("type") == "result", ET.tostring(answer)
-    assert len(got) == 1
-    path = "{%s}pubsub/{%s}publish" % (PUBSUB, PUBSUB)
-    assert got[0].find(path).get("node") == NODE
-    assert got[0].find(path + "/{%s}item/{urn:xmpp:push:0}notification" % PUBSUB) is not None
+        def on_publish(iq):
+            iq.reply().send()
+            told.set_result(iq)
+        service.register_handler(Callback("publish", MatchXPath(
+            "{%s}iq/{%s}pubsub" % (ACCEPT, pubsub)), on_publish))
+        service.connect()
+        await service.wait_until("session_start", DEADLINE)
+        await loop.run_in_executor(None, use)
+        iq = await asyncio.wait_for(told, DEADLINE)
+        assert (iq["from"], iq["to"], iq["type"]) == ("localhost", "push@" + NAME, "set")
+        publish = iq.xml.find("{%s}pubsub/{%s}publish" % (pubsub, pubsub))
+        assert publish.get("node") == "n1"
+        assert publish.find("{%s}item/{urn:xmpp:push:0}notification" % pubsub) is not None
+        await service.disconnect(wait=2)
+    run(scenario())
+    for _ in range(200):
+        found = server.ctl_json("push", "list", alice.jid)["registrations"]
+        if found[0].get("result") == "ok":
+            return
+    raise AssertionError(found)
