@@ -37,6 +37,12 @@ static bool takes_file(const struct jd_command_def *def)
 	return false;
 }
 
+/* A host's administrators are those of its components, too. */
+static bool is_above(const struct jd_host *host, const struct jd_host *other)
+{
+	return other->component && host_above(other) == host;
+}
+
 static bool works_on(const struct command_entry *e, const struct jd_host *host)
 {
 	if (takes_file(e->def))
@@ -46,7 +52,7 @@ static bool works_on(const struct command_entry *e, const struct jd_host *host)
 	for (const struct list *n = e->users.next; n != &e->users; n = n->next) {
 		const struct jd_instance *mi = container_of(n, struct command_user, node)->mi;
 
-		if (!mi->host || mi->host == host)
+		if (!mi->host || mi->host == host || is_above(host, mi->host))
 			return true;
 	}
 	return false;
@@ -78,13 +84,11 @@ static bool names_host(const struct jd_arg *arg)
 	       arg->kind == JD_ARG_BARE_JID || arg->kind == JD_ARG_ROOM;
 }
 
-/* A host's administrators are those of its components, too. */
 static bool within(struct jd_str domain, const struct jd_host *host)
 {
 	const struct jd_host *named = host_find(domain);
 
-	return jd_str_eq(domain, jd_host_name(host)) ||
-	       (named && named->component && host_above(named) == host);
+	return jd_str_eq(domain, jd_host_name(host)) || (named && is_above(host, named));
 }
 
 static bool for_hosts(const struct jd_command_def *def)

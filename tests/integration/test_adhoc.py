@@ -220,6 +220,19 @@ def test_beyond_the_host(world, make_account):
     assert status(run(root, "jackdaw:deluser", JID=far.jid)) == "completed"
 
 
+def test_rooms_of_the_host(world):
+    """A host's administrators are those of its components, and of no others."""
+    boss = world.boss.login()
+    node = "jackdaw:room list"
+    assert node in nodes(boss) and node not in nodes(world.user.login())
+    assert status(run(boss, node, HOST="conference.localhost")) == "completed"
+    for elsewhere in ("conference.example.test", "example.test"):
+        done = run(boss, node, HOST=elsewhere)
+        assert specific(done) == ("cancel", "forbidden")
+    done = run(boss, "jackdaw:room destroy", ROOM="hall@conference.example.test", REASON="x")
+    assert specific(done) == ("cancel", "forbidden")
+
+
 def test_add_and_delete(world):
     boss = world.boss.login()
     node = ADMIN + "add-user"
