@@ -27,6 +27,7 @@
 #define JD_NS_BIND          "urn:ietf:params:xml:ns:xmpp-bind"
 #define JD_NS_SESSION       "urn:ietf:params:xml:ns:xmpp-session"
 #define JD_NS_FRAMING       "urn:ietf:params:xml:ns:xmpp-framing"
+#define JD_NS_SM            "urn:xmpp:sm:3"
 #define JD_NS_LIMITS        "urn:xmpp:stream-limits:0"
 #define JD_NS_ROSTER        "jabber:iq:roster"
 #define JD_NS_ROSTERVER     "urn:xmpp:features:rosterver"

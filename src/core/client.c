@@ -6,6 +6,7 @@
  */
 #include "core/core.h"
 #include "core/login.h"
+#include "core/sm.h"
 #include "core/tokens.h"
 
 struct client *client_of(struct link *link)
@@ -51,8 +52,9 @@ static void on_last_post(void *arg, bool dropped)
 	session_unref(s);
 }
 
-/* Nothing more comes from the connection: the session ends behind what came before. */
-static void client_session_ends(struct client *c)
+/* Nothing more comes from the connection: the session ends behind what came before, unless it
+ * is one that may be resumed. */
+static void client_session_ends(struct client *c, enum stream_end how)
 {
 	struct jd_session *s = c->session;
 
@@ -61,8 +63,11 @@ static void client_session_ends(struct client *c)
 	if (!s)
 		return;
 	c->session = NULL;
-	s->client = NULL; /* the reference goes to the last post */
-	mailbox_post_fn(&s->mailbox, on_last_post, s);
+	s->client = NULL;
+	if (how == STREAM_LOST && sm_lost(s))
+		session_unref(s);
+	else /* the reference goes to the last post */
+		mailbox_post_fn(&s->mailbox, on_last_post, s);
 }
 
 static void client_closed(struct link *link)
@@ -74,7 +79,7 @@ static void client_closed(struct link *link)
 		return;
 	}
 	c->closed = true;
-	client_session_ends(c);
+	client_session_ends(c, STREAM_LOST);
 	c->asks++; /* it must not go before the last line */
 	auth_closed(c);
 	client_ask_done(c);
@@ -126,6 +131,13 @@ static void client_element(struct client *c, struct jd_wire *wire)
 		wire_unref(wire); /* the session has been ended; the stream is closing */
 }
 
+static void client_drained(struct jd_session *s)
+{
+	if (s->sm)
+		unacked_pump(s);
+	session_drained(s);
+}
+
 static void client_auth(struct client *c, struct auth_ask *ask)
 {
 	if (ask->what == AUTH_TOKEN)
@@ -143,7 +155,7 @@ void client_receive(const struct io_msg *msg, void *arg)
 		break;
 	case IO_DRAINED:
 		if (msg->link->user && client_of(msg->link)->session)
-			session_drained(client_of(msg->link)->session);
+			client_drained(client_of(msg->link)->session);
 		break;
 	case C2S_AUTH:
 		client_auth(client_of(msg->link), msg->p);
@@ -154,6 +166,9 @@ void client_receive(const struct io_msg *msg, void *arg)
 		break;
 	case C2S_BIND:
 		client_bind(client_of(msg->link), msg->p);
+		break;
+	case C2S_RESUME:
+		client_resume(client_of(msg->link), msg->p);
 		break;
 	case C2S_UPGRADE:
 		login_upgrade(client_of(msg->link), msg->p);
@@ -175,7 +190,8 @@ void client_receive(const struct io_msg *msg, void *arg)
 			session_ping(client_of(msg->link)->session);
 		break;
 	case C2S_END:
-		client_session_ends(client_of(msg->link)); /* IO_CLOSED may be seconds away */
+		/* IO_CLOSED may be seconds away */
+		client_session_ends(client_of(msg->link), (enum stream_end)msg->n);
 		break;
 	default:
 		JD_ASSERT(!"unknown message");

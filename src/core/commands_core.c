@@ -7,6 +7,7 @@
 
 #include "core/command_priv.h"
 #include "core/conf.h"
+#include "core/sm.h"
 #include "core/start.h"
 #include "util/clock.h"
 
@@ -104,6 +105,11 @@ static void out_session(struct jd_command *c, const struct jd_session *s)
 	jd_out_str(c, "mechanism", jd_cstr(s->mechanism));
 	jd_out_int(c, "priority", s->priority);
 	jd_out_bool(c, "available", s->presence != NULL);
+	jd_out_bool(c, "managed", s->sm != NULL);
+	if (s->sm) {
+		jd_out_bool(c, "connected", s->client != NULL);
+		jd_out_int(c, "unconfirmed", s->sm->count);
+	}
 }
 
 static void cmd_sessions(struct jd_command *c)

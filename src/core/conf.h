@@ -80,6 +80,8 @@ struct conf {
 		int64_t bytes_per_second, stanzas_per_second; /* 0: no bound */
 		int64_t bytes_before_login, stanzas_before_login;
 		jd_usec burst;
+		jd_usec resume_timeout; /* 0: no session can be resumed */
+		int64_t resume_stanzas, resume_bytes;
 	} limits;
 	struct {
 		const char *trust; /* absolute path; NULL: the system's */

@@ -73,6 +73,8 @@ void mailbox_init(struct mailbox *m, const struct mailbox_kind *kind);
 void mailbox_fini(struct mailbox *m);
 /* Takes a reference to st (and its receipt). -JD_ELIMIT at the bound: nothing posted. */
 int mailbox_post(struct mailbox *m, struct jd_stanza *st) JD_MUST_USE;
+/* The same beyond any bound, for what has been accepted before. */
+void mailbox_repost(struct mailbox *m, struct jd_stanza *st);
 /* A function in its place in the queue; not bounded; fn is always called once, with
  * dropped = true when the mailbox ends first. */
 void mailbox_post_fn(struct mailbox *m, void (*fn)(void *arg, bool dropped), void *arg);
@@ -349,23 +351,18 @@ struct jd_session {
 	jd_usec since;
 	struct ledger *ledger; /* ledger.c: rows that the client has not shown to have; or NULL */
 	struct drain *drains;  /* drain.c: who waits for room in its output */
+	struct sm *sm;         /* sm.h; NULL: XEP-0198 is off */
 	uint64_t id;           /* never used again while the server runs; for ctl and logs */
 	const char *transport, *mechanism; /* static */
 	uint8_t peer_len, device_len;
 	char text[]; /* full JID, peer address, device */
 };
 
-static inline struct jd_str session_peer(const struct jd_session *s)
-{
-	return (struct jd_str){s->text + jd_jid_str(s->jid).len, s->peer_len};
-}
-
+struct jd_str session_peer(const struct jd_session *s);
 /* Id of its user agent (XEP-0388); len 0: unknown. */
 static inline struct jd_str session_device(const struct jd_session *s)
 {
-	struct jd_str peer = session_peer(s);
-
-	return (struct jd_str){peer.p + peer.len, s->device_len};
+	return (struct jd_str){s->text + jd_jid_str(s->jid).len + s->peer_len, s->device_len};
 }
 
 #define SESSION_HOLD_POSTS 64 /* its client is not read beyond this */
@@ -410,6 +407,10 @@ struct piece *stanza_piece(struct jd_stanza *st, enum stanza_framing framing); /
 bool session_write(struct jd_session *s, struct jd_stanza *st);
 /* -JD_ELIMIT: its outbox is full. */
 int link_stanza(struct link *link, struct jd_stanza *st, enum stanza_framing framing) JD_MUST_USE;
+/* To the connection, which is there; false: it is full. */
+bool session_put(struct jd_session *s, struct jd_stanza *st);
+/* It ends soon, not now: somebody may be walking the list it is in. */
+void session_fail(struct jd_session *s);
 
 /* Less than LINK_SOFT_BYTES may be queued for it now (drain.c). */
 void session_drained(struct jd_session *s);
@@ -419,6 +420,9 @@ void drains_end(struct jd_session *s);
 void ledger_note(struct jd_session *s, const struct jd_stanza *st);
 /* Its end: what it has not shown to have is told. */
 void ledger_end(struct jd_session *s);
+/* Its rows: how many, and a copy of them. */
+size_t ledger_count(const struct jd_session *s);
+size_t ledger_copy(const struct jd_session *s, uint64_t *out);
 /* session_taken or session_untaken, if there are any rows. */
 void ledger_tell(enum jd_hook hook, struct jd_session *s, const uint64_t *rows, size_t n);
 
@@ -438,6 +442,9 @@ struct jd_receipt {
 	struct jd_session *session; /* NULL when it has gone */
 	struct jd_stanza *st;       /* whose .receipt points here; NULL when that is gone */
 	unsigned refs;
+	uint8_t asked; /* so many <r/> came right behind it */
+	bool late;     /* such were answered too early: one <a/> more */
+	bool uncounted;
 };
 /* One reference, for the caller. */
 struct jd_receipt *receipt_new(struct jd_session *s, struct jd_stanza *st);

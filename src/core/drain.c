@@ -4,7 +4,7 @@
  * taken what is there already, so that no more of it is in memory than a client
  * reads.
  */
-#include "core/core.h"
+#include "core/sm.h"
 
 struct drain {
 	struct drain *next;         /* in session->drains */
@@ -17,6 +17,8 @@ struct drain {
 
 static bool has_room(const struct jd_session *s)
 {
+	if (s->sm && (s->sm->written < s->sm->count || !unacked_has_room(s->sm)))
+		return false;
 	return s->client && link_queued(s->client->link) < LINK_SOFT_BYTES;
 }
 
@@ -40,9 +42,10 @@ static void on_cancel(struct pending *pending)
 	mem_free(d);
 }
 
+/* A managed session hears of acknowledgements as well. */
 static void ask_link(struct jd_session *s)
 {
-	if (s->client)
+	if (s->client && link_queued(s->client->link) >= LINK_SOFT_BYTES)
 		link_want_drain(s->client->link, LINK_SOFT_BYTES - 1);
 }
 

@@ -106,6 +106,18 @@ void ledger_note(struct jd_session *s, const struct jd_stanza *st)
 	ask_soon(l);
 }
 
+size_t ledger_count(const struct jd_session *s)
+{
+	return s->ledger ? s->ledger->n : 0;
+}
+
+size_t ledger_copy(const struct jd_session *s, uint64_t *out)
+{
+	if (s->ledger)
+		memcpy(out, s->ledger->rows, s->ledger->n * sizeof(*out));
+	return ledger_count(s);
+}
+
 void ledger_end(struct jd_session *s)
 {
 	struct ledger *l = s->ledger;

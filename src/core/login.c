@@ -11,6 +11,7 @@
 #include "core/login.h"
 
 #include "core/registry.h"
+#include "core/sm.h"
 #include "core/tokens.h"
 #include "util/base64.h"
 #include "util/buf.h"
@@ -28,6 +29,7 @@ struct login {
 	struct jd_account *account;
 	struct token_issued token;
 	bool preparing; /* the account's mailbox is held until it is known what to tell */
+	struct resume_result refused; /* condition NULL: no session was to be resumed */
 };
 
 static void login_free(struct login *l)
@@ -94,12 +96,14 @@ static void answer_with(struct login *l, int status, struct jd_xml *inside)
 	jd_stanza_unref(st);
 }
 
-static struct jd_xml *begin_answer(struct jd_jid who)
+static struct jd_xml *begin_answer(const struct login *l, struct jd_jid who)
 {
 	struct jd_xml *x = stanza_build(server.stanzas, JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL,
 					JD_JID_NULL, JD_STR_NULL);
 
 	jd_xml_leaf(x, JD_NS_SASL2, "authorization-identifier", jd_jid_str(who));
+	if (l->refused.condition)
+		sm_write_result(x, &l->refused);
 	return x;
 }
 
@@ -168,10 +172,12 @@ static void bind_session(struct login *l)
 	}
 	session_ref(s);
 	s->bind2 = true;
-	x = begin_answer(jd_session_jid(s));
+	x = begin_answer(l, jd_session_jid(s));
 	jd_xml_start(x, JD_NS_BIND2, "bound");
 	bind_features_run(s, request, x);
 	tell_more(s, x);
+	if (jd_el_ok(jd_el_child(request, JD_NS_SM, "enable")))
+		sm_enable(s, jd_el_child(request, JD_NS_SM, "enable"), x);
 	jd_xml_end(x);
 	answer_with(l, LOGIN_BOUND, x);
 	session_announce(s);
@@ -216,13 +222,12 @@ static void prepare(struct login *l)
 	host->bound_ops->prepare(host->bound_mi, l->account, &l->owner, on_prepared, l);
 }
 
-/* In its place in the account's mailbox, when the account has been loaded. */
-static void on_account(void *arg, bool dropped)
+/* When the account has been loaded, and there is no earlier session to go on with. */
+static void finish(struct login *l)
 {
-	struct login *l = arg;
 	const struct jd_account *a = l->account;
 
-	if (dropped || is_gone(l)) {
+	if (is_gone(l)) {
 		;
 	} else if (a->state == ACCOUNT_FAILED) {
 		refuse(l, NULL);
@@ -232,9 +237,49 @@ static void on_account(void *arg, bool dropped)
 		prepare(l);
 		return;
 	} else {
-		answer_with(l, LOGIN_DONE, begin_answer(a->jid));
+		answer_with(l, LOGIN_DONE, begin_answer(l, a->jid));
 	}
 	login_end(l);
+}
+
+/* XEP-0198: a session that is resumed has its address already, and <bind/> is not looked at. */
+static void on_resumed(void *arg, const struct resume_result *result)
+{
+	struct login *l = arg;
+	struct jd_xml *x;
+
+	if (!result->session && !result->over) {
+		l->refused = *result;
+		finish(l);
+		return;
+	}
+	if (result->session) {
+		x = begin_answer(l, jd_session_jid(result->session));
+		sm_write_result(x, result);
+		answer_with(l, LOGIN_RESUMED, x);
+		sm_resumed(result->session);
+	}
+	login_end(l);
+}
+
+/* In its place in the account's mailbox. */
+static void on_account(void *arg, bool dropped)
+{
+	struct login *l = arg;
+	struct jd_el resume = jd_el_child(wire_root(l->ask->request), JD_NS_SM, "resume");
+	struct jd_str previd = jd_el_attr(resume, "previd");
+	uint32_t h;
+
+	if (dropped) {
+		login_end(l);
+	} else if (!jd_el_ok(resume) || is_gone(l)) {
+		finish(l);
+	} else if (!previd.len || !c2s_read_h(jd_el_attr(resume, "h"), &h)) {
+		l->refused.condition = "bad-request";
+		finish(l);
+	} else {
+		sm_resume(l->client, &l->ask->bind, previd, h, on_resumed, l);
+	}
 }
 
 int jd_on_bound(struct jd_instance *mi, const struct jd_bound_ops *ops)

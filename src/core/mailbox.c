@@ -163,6 +163,11 @@ int mailbox_post(struct mailbox *m, struct jd_stanza *st)
 	return 0;
 }
 
+void mailbox_repost(struct mailbox *m, struct jd_stanza *st)
+{
+	post_add(m, st, NULL, NULL);
+}
+
 void mailbox_post_fn(struct mailbox *m, void (*fn)(void *arg, bool dropped), void *arg)
 {
 	post_add(m, NULL, fn, arg);

@@ -5,7 +5,7 @@
  * has taken it until a COMMIT.  A session's receipts stand in the order of
  * arrival; those at the front that nobody holds any more are counted as handled.
  */
-#include "core/core.h"
+#include "core/sm.h"
 
 struct jd_receipt *receipt_new(struct jd_session *s, struct jd_stanza *st)
 {
@@ -22,18 +22,27 @@ struct jd_receipt *jd_receipt_take(struct jd_stanza *st)
 	return receipt_ref(st->receipt);
 }
 
-/* Counts the unbroken run of handled stanzas at the front. */
+/* Counts the unbroken run of handled stanzas at the front, and tells who waits for it. */
 static void session_advance(struct jd_session *s)
 {
+	unsigned answers = 0;
+	bool late = false;
+
 	while (!list_empty(&s->receipts)) {
 		struct jd_receipt *r = container_of(s->receipts.next, struct jd_receipt, node);
 
 		if (r->refs)
-			return;
+			break;
+		answers += r->asked;
+		late |= r->late;
+		s->handled += !r->uncounted;
 		list_remove(&r->node);
 		slab_put(r);
-		s->handled++;
 	}
+	if (answers || late)
+		sm_answer(s, answers ? answers : 1);
+	if (s->sm && s->sm->resume && list_empty(&s->receipts))
+		sm_caught_up(s);
 }
 
 void jd_receipt_drop(struct jd_receipt *r)

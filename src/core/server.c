@@ -5,6 +5,7 @@
  */
 #include "core/conf.h"
 #include "core/erase.h"
+#include "core/sm.h"
 #include "util/clock.h"
 
 struct server server;
@@ -117,6 +118,7 @@ void core_fini(void)
 {
 	JD_ASSERT(list_empty(&server.sessions));
 	auth_fini();
+	sm_fini();
 	while (!list_empty(&server.hosts))
 		host_free(container_of(server.hosts.next, struct jd_host, node));
 	hash_fini(&server.host_names);

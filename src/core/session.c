@@ -12,6 +12,7 @@
  * and everything sent to it then goes nowhere.
  */
 #include "core/auth_anonymous.h"
+#include "core/sm.h"
 #include "util/clock.h"
 
 struct jd_session *session_ref(struct jd_session *s)
@@ -130,7 +131,9 @@ static void session_nonza(struct jd_session *s, struct jd_wire *wire)
 	struct jd_nonza_event ev = {s, s->account, s->host, wire_root(wire)};
 
 	session_ref(s);
-	if (!hook_ask_nonza(JD_HOOK_session_nonza, &ev) && s->bound)
+	if (jd_el_is(ev.el, JD_NS_SM, NULL))
+		sm_element(s, ev.el);
+	else if (!hook_ask_nonza(JD_HOOK_session_nonza, &ev) && s->bound)
 		session_end(s, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
 	session_unref(s);
 	wire_unref(wire);
@@ -172,8 +175,7 @@ static void on_fail(struct defer *d)
 	session_unref(s);
 }
 
-/* Its outbox is full. It ends soon, not now: somebody may be walking the list it is in. */
-static void session_fail(struct jd_session *s)
+void session_fail(struct jd_session *s)
 {
 	if (s->failing)
 		return;
@@ -214,15 +216,21 @@ int link_stanza(struct link *link, struct jd_stanza *st, enum stanza_framing fra
 	return link_send(link, stanza_piece(st, framing));
 }
 
+bool session_put(struct jd_session *s, struct jd_stanza *st)
+{
+	return link_stanza(s->client->link, st, s->framed ? STANZA_FRAMED : STANZA_STREAM) == 0;
+}
+
 bool session_write(struct jd_session *s, struct jd_stanza *st)
 {
-	if (!s->client || s->failing)
+	if (s->failing || (!s->sm && !s->client))
 		return false;
-	if (link_stanza(s->client->link, st, s->framed ? STANZA_FRAMED : STANZA_STREAM) < 0) {
+	if (s->sm ? !unacked_add(s, st) : !session_put(s, st)) {
 		session_fail(s);
 		return false;
 	}
-	ledger_note(s, st);
+	if (!s->sm)
+		ledger_note(s, st);
 	return true;
 }
 

@@ -6,6 +6,7 @@
  * each stanza, call and deferred thing that remembers it.
  */
 #include "core/auth_anonymous.h"
+#include "core/sm.h"
 #include "util/clock.h"
 
 /* -- ending ---------------------------------------------------------------------------- */
@@ -33,6 +34,7 @@ void session_unbind(struct jd_session *s)
 	server.n_sessions--;
 	owner_cancel_all(&s->owner); /* no answer comes any more that would change the ledger */
 	ledger_end(s);
+	sm_end(s);
 	hook_notify_session(JD_HOOK_session_unbound, s);
 	session_detach(s);
 	mailbox_fini(&s->mailbox);
@@ -51,8 +53,11 @@ void session_unbind(struct jd_session *s)
 
 void session_end(struct jd_session *s, enum stream_condition condition, const char *text)
 {
-	if (s->client)
+	if (s->client) {
+		if (s->sm)
+			sm_answer(s, 1); /* the last word about what need not be sent again */
 		c2s_end(s->client->link, condition, text);
+	}
 	session_unbind(s);
 }
 
@@ -213,6 +218,13 @@ void session_bind(struct client *c, const struct bind_ask *ask, struct jd_accoun
 	session_announce(s);
 }
 
+struct jd_str session_peer(const struct jd_session *s)
+{
+	if (s->sm && s->sm->peer[0])
+		return jd_cstr(s->sm->peer);
+	return (struct jd_str){s->text + jd_jid_str(s->jid).len, s->peer_len};
+}
+
 /* -- asked by modules ------------------------------------------------------------------------ */
 
 struct jd_jid jd_session_jid(const struct jd_session *s)
@@ -273,18 +285,6 @@ void jd_session_set_presence(struct jd_session *s, struct jd_stanza *presence, i
 	s->presence = presence;
 	s->priority = (int8_t)priority;
 	hook_notify_session(JD_HOOK_session_presence, s);
-}
-
-bool jd_session_managed(const struct jd_session *s)
-{
-	(void)s;
-	return false;
-}
-
-bool jd_session_hibernates(const struct jd_session *s)
-{
-	(void)s;
-	return false;
 }
 
 void jd_session_set_inactive(struct jd_session *s, bool inactive)

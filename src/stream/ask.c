@@ -52,3 +52,18 @@ void login_answer_free(void *answer)
 		crypto_wipe(a->text, a->text_len);
 	mem_free(a);
 }
+
+bool c2s_read_h(struct jd_str text, uint32_t *ret_h)
+{
+	uint64_t h = 0;
+
+	if (!text.len || text.len > sizeof("4294967295") - 1)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return false;
+		h = h * 10 + (uint64_t)(text.p[i] - '0');
+	}
+	*ret_h = (uint32_t)h;
+	return h <= UINT32_MAX;
+}

@@ -204,7 +204,7 @@ void c2s_control(struct c2s *c, struct piece *piece)
 		c2s_registered(c);
 		break;
 	case C2S_CTL_ERROR:
-		c2s_error(c, error->condition, error->text);
+		c2s_error_detail(c, error->condition, error->text, error->detail);
 		break;
 	case C2S_CTL_HOLD:
 		c2s_stop(c, STOP_HOLD);
@@ -217,9 +217,17 @@ void c2s_control(struct c2s *c, struct piece *piece)
 
 void c2s_end(struct link *link, enum stream_condition condition, const char *text)
 {
+	c2s_end_detail(link, condition, text, "");
+}
+
+void c2s_end_detail(struct link *link, enum stream_condition condition, const char *text,
+		    const char *detail)
+{
 	struct stream_error *error = mem_new(struct stream_error);
 
-	*error = (struct stream_error){condition, text};
+	*error = (struct stream_error){condition, text, ""};
+	JD_ASSERT(strlen(detail) < sizeof(error->detail));
+	memcpy(error->detail, detail, strlen(detail));
 	/* Control pieces always pass; the close is for the day when they don't. */
 	if (link_control(link, C2S_CTL_ERROR, error, mem_free) < 0)
 		link_close(link);
@@ -361,7 +369,7 @@ void c2s_goodbye(struct c2s *c)
 	if (c->state == AT_CLOSED)
 		return;
 	if (c->header_out)
-		c2s_say_error(c, stream_condition_name(STREAM_SYSTEM_SHUTDOWN), NULL);
+		c2s_say_error(c, stream_condition_name(STREAM_SYSTEM_SHUTDOWN), NULL, "");
 	c2s_say_end(c);
 	c->state = AT_CLOSED;
 }

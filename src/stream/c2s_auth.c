@@ -234,6 +234,8 @@ void c2s_negotiate(struct c2s *c, struct wire_builder *b)
 		c2s_sasl1(c, el);
 	else if (jd_el_is(el, JD_NS_SASL2, NULL))
 		c2s_sasl2(c, el);
+	else if (jd_el_is(el, JD_NS_SM, NULL))
+		c2s_too_early(c);
 	else if (!c2s_register(c, b))
 		c2s_error(c, STREAM_NOT_AUTHORIZED, NULL);
 }

@@ -21,15 +21,16 @@ static void say_bad_request(struct c2s *c, struct jd_str id)
 	say_done(c, &s);
 }
 
-static struct bind_ask *make_ask(const struct c2s *c, struct jd_str resource, struct jd_str id)
+/* size: of what it is the first member of. */
+static void *make_ask(const struct c2s *c, size_t size, struct jd_str resource, struct jd_str id)
 {
 	const struct login *login = c->login;
 	struct jd_str name = jd_cstr(login->name), peer = conn_peer(c->conn);
 	struct jd_str lang = {login->lang, login->lang_len};
 	struct jd_str device = {login->device, login->device_len};
-	struct bind_ask *ask = mem_alloc(sizeof(*ask) + login->host->name.len + name.len +
-					 resource.len + id.len + lang.len + peer.len + device.len);
-	char *at = (char *)(ask + 1);
+	struct bind_ask *ask = mem_alloc(size + login->host->name.len + name.len + resource.len +
+					 id.len + lang.len + peer.len + device.len);
+	char *at = (char *)ask + size;
 
 	ask->host = str_place(&at, login->host->name);
 	ask->name = str_place(&at, name);
@@ -64,21 +65,70 @@ static int read_resource(struct jd_el bind, char out[JD_JID_PART_MAX], struct jd
 	return r;
 }
 
+/* -- resuming (XEP-0198) -------------------------------------------------------------------- */
+
+static void say_failed(struct c2s *c, const char *condition)
+{
+	struct say s = {0};
+
+	say_str(&s, "<failed xmlns='" JD_NS_SM "'><");
+	say_str(&s, condition);
+	say_str(&s, " xmlns='" JD_NS_STANZA_ERRORS "'/></failed>");
+	say_done(c, &s);
+}
+
+void c2s_too_early(struct c2s *c)
+{
+	say_failed(c, "unexpected-request");
+}
+
+static void on_resume(struct c2s *c, struct jd_el el)
+{
+	struct jd_str previd = jd_el_attr(el, "previd");
+	struct resume_ask *ask;
+	uint32_t h;
+
+	if (!previd.len || !c2s_read_h(jd_el_attr(el, "h"), &h)) {
+		say_failed(c, "bad-request");
+		return;
+	}
+	/* The id takes the place of the resource, which the session has already. */
+	ask = make_ask(c, sizeof(*ask), previd, JD_STR_NULL);
+	ask->previd = ask->bind.resource;
+	ask->bind.resource = JD_STR_NULL;
+	ask->h = h;
+	c->state = AT_BINDING;
+	c2s_stop(c, STOP_ASK);
+	c2s_post(c, C2S_RESUME, ask);
+}
+
+static void on_sm(struct c2s *c, struct jd_el el)
+{
+	if (jd_str_is(jd_el_name(el), "resume"))
+		on_resume(c, el);
+	else
+		c2s_too_early(c);
+}
+
+/* -- what comes between the login and the session ------------------------------------------- */
+
 void c2s_bind(struct c2s *c, struct wire_builder *b)
 {
 	struct jd_el iq = wire_peek(b), bind = jd_el_child(iq, JD_NS_BIND, "bind");
 	struct jd_str id = jd_el_attr(iq, "id"), resource = JD_STR_NULL;
 	char text[JD_JID_PART_MAX];
 
-	if (!wire_root_is_content(b) || !jd_str_is(jd_el_name(iq), "iq") ||
-	    !jd_str_is(jd_el_attr(iq, "type"), "set") || !jd_el_ok(bind)) {
+	if (jd_el_is(iq, JD_NS_SM, NULL)) {
+		on_sm(c, iq);
+	} else if (!wire_root_is_content(b) || !jd_str_is(jd_el_name(iq), "iq") ||
+		   !jd_str_is(jd_el_attr(iq, "type"), "set") || !jd_el_ok(bind)) {
 		c2s_error(c, STREAM_NOT_AUTHORIZED, NULL);
 	} else if (!id.p || read_resource(bind, text, &resource) < 0) {
 		say_bad_request(c, id);
 	} else {
 		c->state = AT_BINDING;
 		c2s_stop(c, STOP_ASK);
-		c2s_post(c, C2S_BIND, make_ask(c, resource, id));
+		c2s_post(c, C2S_BIND, make_ask(c, sizeof(struct bind_ask), resource, id));
 	}
 }
 

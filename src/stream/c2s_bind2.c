@@ -82,8 +82,9 @@ void c2s_logged_in(struct c2s *c, const struct login_answer *a)
 		keep_device(login);
 		sasl2_free(login->two);
 		login->two = NULL;
-		c->state = a->status == LOGIN_BOUND ? AT_BOUND : AT_BIND;
-		c2s_features(c);
+		c->state = a->status == LOGIN_DONE ? AT_BIND : AT_BOUND;
+		if (a->status != LOGIN_RESUMED)
+			c2s_features(c);
 	}
 	if (c->state == AT_BOUND) {
 		login_free(login);

@@ -263,12 +263,14 @@ void c2s_say(struct c2s *c, const char *text);
 void c2s_say_header(struct c2s *c, struct jd_str from);
 /* A stream error, the end of the stream, and the connection is closed. */
 void c2s_error(struct c2s *c, enum stream_condition condition, const char *text);
+void c2s_error_detail(struct c2s *c, enum stream_condition condition, const char *text,
+		      const char *detail);
 /* The end of the stream, and the connection is closed. */
 void c2s_end_stream(struct c2s *c);
 /* Logic hears of the end, if there is a session and it has not heard yet. */
 void c2s_tell_end(struct c2s *c);
 /* The end of the stream in words only. */
-void c2s_say_error(struct c2s *c, const char *condition, const char *text);
+void c2s_say_error(struct c2s *c, const char *condition, const char *text, const char *detail);
 void c2s_say_end(struct c2s *c);
 
 /* -- events ------------------------------------------------------------------------------------ */
@@ -284,6 +286,7 @@ void c2s_upgraded(struct c2s *c, const struct upgrade_answer *a); /* c2s_tasks.c
 void c2s_logged_in(struct c2s *c, const struct login_answer *a);  /* c2s_bind2.c */
 void c2s_bind(struct c2s *c, struct wire_builder *b);             /* c2s_bind.c */
 void c2s_bind_answered(struct c2s *c, bool bound);                /* c2s_bind.c */
+void c2s_too_early(struct c2s *c);                                /* c2s_bind.c */
 void c2s_pass(struct c2s *c, struct wire_builder *b); /* c2s_bind.c: a session's element */
 void login_free(struct login *login);                 /* c2s_auth.c */
 void c2s_refuse(struct c2s *c);                       /* c2s_auth.c */

@@ -193,7 +193,7 @@ void c2s_end_stream(struct c2s *c)
 		conn_close(c->conn, CONN_WE_CLOSED);
 }
 
-void c2s_say_error(struct c2s *c, const char *condition, const char *text)
+void c2s_say_error(struct c2s *c, const char *condition, const char *text, const char *detail)
 {
 	struct say s = {0};
 
@@ -205,11 +205,18 @@ void c2s_say_error(struct c2s *c, const char *condition, const char *text)
 		say_str(&s, text);
 		say_str(&s, "</text>");
 	}
+	say_str(&s, detail);
 	say_str(&s, "</stream:error>");
 	say_done(c, &s);
 }
 
 void c2s_error(struct c2s *c, enum stream_condition condition, const char *text)
+{
+	c2s_error_detail(c, condition, text, "");
+}
+
+void c2s_error_detail(struct c2s *c, enum stream_condition condition, const char *text,
+		      const char *detail)
 {
 	const char *name = stream_condition_name(condition), *other;
 
@@ -223,6 +230,6 @@ void c2s_error(struct c2s *c, enum stream_condition condition, const char *text)
 	if (other)
 		say_see_other(c, other);
 	else
-		c2s_say_error(c, name, text);
+		c2s_say_error(c, name, text, detail);
 	c2s_end_stream(c);
 }

@@ -9,14 +9,9 @@ static void say_bind(const struct c2s *c, struct say *s)
 {
 	struct jd_str features = c->login->host->bind_features;
 
-	say_str(s, "<bind xmlns='" JD_NS_BIND2 "'");
-	if (features.len) {
-		say_str(s, "><inline>");
-		say_bytes(s, features.p, features.len);
-		say_str(s, "</inline></bind>");
-	} else {
-		say_str(s, "/>");
-	}
+	say_str(s, "<bind xmlns='" JD_NS_BIND2 "'><inline><feature var='" JD_NS_SM "'/>");
+	say_bytes(s, features.p, features.len);
+	say_str(s, "</inline></bind>");
 }
 
 /* A binding of the channel is better than none. */
@@ -44,7 +39,7 @@ void say_authentication(struct c2s *c, struct say *s)
 		return;
 	say_str(s, "<authentication xmlns='" JD_NS_SASL2 "'>");
 	say_mechanism_names(s, c2s_mechanisms(c));
-	say_str(s, "<inline>");
+	say_str(s, "<inline><sm xmlns='" JD_NS_SM "'/>");
 	say_bind(c, s);
 	say_fast(c, s);
 	say_str(s, "</inline>");

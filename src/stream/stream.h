@@ -35,6 +35,7 @@ enum stream_msg {
 	C2S_LOGIN,          /* p: struct login_ask */
 	C2S_REGISTER,       /* p: struct register_ask */
 	C2S_COMPONENT,      /* p: struct component_ask; the answer is that to a C2S_BIND */
+	C2S_RESUME,         /* p: struct resume_ask; answered like C2S_BIND */
 	C2S_ELEMENT,        /* p: struct jd_wire; a stanza, or meta.flags has WIRE_NO_STANZA */
 	C2S_IDLE,           /* nothing has come for a while: ask whether it is there */
 	/* n: enum stream_end. The stream of a session, or of one being bound, has ended, by
@@ -128,6 +129,13 @@ struct bind_ask {
 	const char *mechanism; /* static */
 };
 
+/* A session that has lost its connection is wanted back (XEP-0198). */
+struct resume_ask {
+	struct bind_ask bind; /* first; without resource and iq_id */
+	struct jd_str previd;
+	uint32_t h;
+};
+
 /*
  * A login by SASL2 that has proved who it is: what was to be done at once is
  * done, and C2S_CTL_LOGIN says what came of it.  request is <authenticate/>
@@ -194,9 +202,10 @@ struct upgrade_answer {
 
 struct login_answer {
 	enum {
-		LOGIN_BOUND,  /* a session; text is what <success/> says of all that was done */
-		LOGIN_DONE,   /* no session was wanted; text as above */
-		LOGIN_FAILED, /* temporary-auth-failure; text is a sentence, or empty */
+		LOGIN_RESUMED, /* an earlier session; text as below */
+		LOGIN_BOUND,   /* a session; text is what <success/> says of all that was done */
+		LOGIN_DONE,    /* no session was wanted; text as above */
+		LOGIN_FAILED,  /* temporary-auth-failure; text is a sentence, or empty */
 	} status;
 	size_t text_len;
 	char text[];
@@ -206,6 +215,7 @@ void login_answer_free(void *answer); /* wipes */
 struct stream_error {
 	enum stream_condition condition;
 	const char *text; /* static; or NULL */
+	char detail[128]; /* an element of another namespace; or "" */
 };
 
 /* -- settings: an immutable snapshot ---------------------------------------------------- */
@@ -284,5 +294,11 @@ void component_accepted(struct conn *c, void *arg);
 /* A route for HTTP listeners: path /xmpp-websocket, protocol "xmpp". */
 extern const struct http_route c2s_ws_route;
 
+/* A number of XEP-0198: xs:unsignedInt. Any thread. */
+bool c2s_read_h(struct jd_str text, uint32_t *ret_h);
+
 /* Logic thread: ends a client's stream with an error. */
 void c2s_end(struct link *link, enum stream_condition condition, const char *text);
+/* The same with an element of another specification, which is short. */
+void c2s_end_detail(struct link *link, enum stream_condition condition, const char *text,
+		    const char *detail);

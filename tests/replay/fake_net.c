@@ -180,14 +180,26 @@ void c2s_end(struct link *link, enum stream_condition condition, const char *tex
 	ended(fake_of(link), condition, text);
 }
 
+void c2s_end_detail(struct link *link, enum stream_condition condition, const char *text,
+		    const char *detail)
+{
+	(void)detail;
+	ended(fake_of(link), condition, text);
+}
+
 /* -- from a client to the core ------------------------------------------------------------ */
 
-void fake_post(struct fake_link *f, uint32_t kind, void *p)
+static void post_number(struct fake_link *f, uint32_t kind, void *p, uint64_t n)
 {
 	struct input *in = mem_new(struct input);
 
-	in->msg = (struct io_msg){.kind = kind, .link = &f->link, .p = p};
+	in->msg = (struct io_msg){.kind = kind, .n = n, .link = &f->link, .p = p};
 	list_append(&inputs, &in->node);
+}
+
+void fake_post(struct fake_link *f, uint32_t kind, void *p)
+{
+	post_number(f, kind, p, 0);
 }
 
 static void on_open(void *arg, const struct scan_open *open)
@@ -277,14 +289,24 @@ struct fake_link *fake_connect(void)
 	return f;
 }
 
-void fake_close(struct fake_link *f)
+static void end(struct fake_link *f, enum stream_end how)
 {
 	if (f->closing)
 		return;
 	f->closing = true;
 	f->held = false;
-	fake_post(f, C2S_END, NULL);
+	post_number(f, C2S_END, NULL, how);
 	fake_post(f, IO_CLOSED, NULL);
+}
+
+void fake_close(struct fake_link *f)
+{
+	end(f, STREAM_ENDED);
+}
+
+void fake_lose(struct fake_link *f)
+{
+	end(f, STREAM_LOST);
 }
 
 static struct jd_str place(char **at, struct jd_str s)
@@ -316,6 +338,26 @@ void fake_bind(struct fake_link *f, const char *host, const char *name, uint64_t
 	ask->secure = true;
 	f->bound = f->refused = false;
 	fake_post(f, C2S_BIND, ask);
+}
+
+void fake_resume(struct fake_link *f, const char *host, const char *name, uint64_t owner,
+		 struct jd_str previd, uint32_t h)
+{
+	struct resume_ask *ask =
+		mem_alloc(sizeof(*ask) + strlen(host) + strlen(name) + previd.len + 1);
+	char *at = (char *)(ask + 1);
+
+	ask->bind.host = place(&at, jd_cstr(host));
+	ask->bind.name = place(&at, jd_cstr(name));
+	ask->previd = place(&at, previd);
+	ask->h = h;
+	ask->bind.owner = owner;
+	ask->bind.peer = JD_STR("192.0.2.2");
+	ask->bind.transport = "wss";
+	ask->bind.mechanism = "SCRAM-SHA-256";
+	ask->bind.secure = true;
+	f->bound = f->refused = false;
+	fake_post(f, C2S_RESUME, ask);
 }
 
 void fake_ask(struct fake_link *f, struct auth_ask ask)

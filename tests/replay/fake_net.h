@@ -49,8 +49,13 @@ void fake_read(struct fake_link *f);
 void fake_post(struct fake_link *f, uint32_t kind, void *p);
 /* The client closes its stream; IO_CLOSED follows. */
 void fake_close(struct fake_link *f);
+/* Its connection is gone, without a word. */
+void fake_lose(struct fake_link *f);
 void fake_bind(struct fake_link *f, const char *host, const char *name, uint64_t owner,
 	       const char *resource);
+/* As if logged in, by another kind of connection. */
+void fake_resume(struct fake_link *f, const char *host, const char *name, uint64_t owner,
+		 struct jd_str previd, uint32_t h);
 void fake_ask(struct fake_link *f, struct auth_ask ask);
 /* The oldest thing sent to it, taken out (mem_free it), or NULL. */
 struct output *fake_take(struct fake_link *f);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/sm.h"
 #include "db/test/play.h"
 #include "replay/logbook.h"
 #include "replay/match.h"
@@ -29,6 +30,7 @@ struct run {
 	struct world_settings settings;
 	char *modules;
 	struct buf conf;
+	char *limits;
 	struct names *names;
 	struct actor actors[MAX_CLIENTS];
 	unsigned n_actors;
@@ -319,10 +321,47 @@ static void bind_as(struct run *r, struct actor *a, const char *p)
 	world_settle();
 }
 
+/* resumes alice@localhost ID h N */
+static void resume_as(struct run *r, struct actor *a, const char *p)
+{
+	char *filled = names_fill(r->names, jd_cstr(p));
+	const char *at = filled;
+	struct address to;
+	struct jd_str id;
+	unsigned long h;
+
+	if (!read_address(word(&at), &to)) {
+		fail(r, "no address");
+	} else {
+		id = word(&at);
+		if (says(&at, "h") && number(&at, &h))
+			fake_resume(a->link, to.host, to.name, owner_of(&to), id, (uint32_t)h);
+		else
+			fail(r, "no h");
+	}
+	mem_free(filled);
+	world_settle();
+}
+
+/* Both counters, as if so many stanzas had been sent and confirmed. */
+static void counts_from(struct run *r, struct actor *a, uint32_t n)
+{
+	struct jd_session *s = world_session(a->link);
+
+	world_settle();
+	if (!s || !s->sm || s->sm->count || !list_empty(&s->receipts)) {
+		fail(r, "its counters cannot be set now");
+		return;
+	}
+	s->handled = n;
+	s->sm->acked = n;
+}
+
 /* Among faults, what is done goes on as far as it can, and what is expected is not asked. */
 static bool passed_over(const struct actor *a, const char *p)
 {
-	static const char *const acts[] = {"queues:", "sends", "closes", "stops", "reads", "binds"};
+	static const char *const acts[] = {"queues:", "sends", "closes", "stops",
+					   "reads",   "binds", "loses",  "resumes"};
 	struct fake_link *f = a->link;
 	bool act = false;
 
@@ -331,7 +370,9 @@ static bool passed_over(const struct actor *a, const char *p)
 	if (!act || f->ended || f->closing)
 		return true;
 	/* Nothing of one that is not bound comes through the stream layer. */
-	return strncmp(p, "binds", 5) == 0 ? world_session(f) != NULL : !world_session(f);
+	return strncmp(p, "binds", 5) == 0 || strncmp(p, "resumes", 7) == 0
+		       ? world_session(f) != NULL
+		       : !world_session(f);
 }
 
 /* The same of other statements; what was sent is to be counted in the end. */
@@ -376,6 +417,13 @@ static void do_actor(struct run *r, struct actor *a, const char *p)
 	} else if (says(&p, "closes")) {
 		fake_close(a->link);
 		world_settle();
+	} else if (says(&p, "loses its connection")) {
+		fake_lose(a->link);
+		world_settle();
+	} else if (says(&p, "resumes")) {
+		resume_as(r, a, p);
+	} else if (says(&p, "counts from") && number(&p, &n)) {
+		counts_from(r, a, (uint32_t)n);
 	} else if (says(&p, "stops reading")) {
 		a->link->deaf = true;
 	} else if (says(&p, "reads")) {
@@ -547,6 +595,7 @@ static void run_world(struct run *r)
 	r->settings.modules = r->modules;
 	r->settings.host_conf = r->conf.p;
 	r->settings.extras = extras;
+	r->settings.conf = r->limits;
 	logbook_clear();
 	r->started = true;
 	world_start(&r->settings);
@@ -557,6 +606,13 @@ static bool before_world(struct run *r, const char *p)
 	if (says(&p, "modules")) {
 		r->modules = jd_strdup(jd_cstr(p));
 		r->modules[strcspn(r->modules, "\n")] = '\0';
+		return true;
+	}
+	if (says(&p, "limits")) {
+		size_t size = strlen(p) + sizeof("limits {}");
+
+		r->limits = mem_alloc(size);
+		(void)snprintf(r->limits, size, "limits {%s}", p);
 		return true;
 	}
 	if (says(&p, "conf")) {
@@ -661,6 +717,7 @@ static int ended(struct run *r)
 	world_stop();
 	names_free(r->names);
 	mem_free(r->modules);
+	mem_free(r->limits);
 	buf_free(&r->conf);
 	return r->failed ? -1 : 0;
 }

@@ -6,6 +6,7 @@
  *   modules roster presence        the modules of both hosts (default: all); first
  *   conf roster { ... }            a line for the hosts' sections; first
  *   users alice bob@other.example  makes accounts (default host: localhost)
+ *   limits resume_stanzas = 20      a line of that section; first
  *   client a alice@localhost/phone connects, binds
  *   connect a                      connects only, then
  *   a binds alice@localhost/x      asks to bind; the answer is got like a stanza
@@ -19,7 +20,11 @@
  *   a finds: <message .../>        somewhere among what was sent to it
  *   a gets nothing | nobody gets anything
  *   a ignores | everybody ignores  what has been sent so far
- *   a closes | stops reading | reads
+ *   a closes | stops reading | reads | loses its connection
+ *   a has got 3                    so many things were sent to it since it was looked at
+ *   a resumes alice@localhost ID h 3  logged in, and asks for its session (XEP-0198)
+ *   a counts from 4294967295       both counters, as if so much had been sent and confirmed
+ *   rows taken: 1 2 | rows untaken: | life: lost resumed   what the logbook has noted (logbook.h)
  *   a has handled 3                XEP-0198's h, as the server counts
  *   advance 30 s                   time passes (ms, s, min)
  *   db fail roster.load            the next unit that begins with this statement
