@@ -13,7 +13,7 @@
 #include "core/registry.h"
 #include "util/clock.h"
 
-#define IDLE_TURNS 4 /* deferred calls may ask for deferred calls */
+#define IDLE_TURNS 3 /* deferred calls may ask for deferred calls */
 #define MODULES                                                                                    \
 	"roster presence message disco ping version time carbons csi blocking private vcard "      \
 	"last caps contacts extdisco announce adhoc admin register push"

@@ -50,8 +50,8 @@
 #define MECHANISMS                                                                                 \
 	"<mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" MECHANISMS_INSIDE "</mechanisms>"
 #define BIND2_OFFERED                                                                              \
-	"<bind xmlns='urn:xmpp:bind:0'><inline><feature "                                          \
-	"var='urn:xmpp:carbons:2'/></inline></bind>"
+	"<sm xmlns='urn:xmpp:sm:3'/><bind xmlns='urn:xmpp:bind:0'><inline>"                        \
+	"<feature var='urn:xmpp:sm:3'/><feature var='urn:xmpp:carbons:2'/></inline></bind>"
 #define FAST_OFFERED(mechanisms) "<fast xmlns='urn:xmpp:fast:0'>" mechanisms "</fast>"
 #define UPGRADE_OFFERED(hash)                                                                      \
 	"<upgrade xmlns='urn:xmpp:sasl:upgrade:0'>UPGR-SCRAM-SHA-" hash "</upgrade>"
@@ -66,6 +66,7 @@
 #define FEATURES_INSIDE                                                                            \
 	"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"                                         \
 	"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session>"               \
+	"<sm xmlns='urn:xmpp:sm:3'/>"                                                              \
 	"<ver xmlns='urn:xmpp:features:rosterver'/>"                                               \
 	"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>1048576</max-bytes>"                  \
 	"<idle-seconds>300</idle-seconds></limits>"

@@ -20,7 +20,7 @@
 #define CONTINUE   SASL2("continue", "<tasks><task>UPGR-SCRAM-SHA-512</task></tasks>")
 #define NEXT       "<next xmlns='urn:xmpp:sasl:2' task='UPGR-SCRAM-SHA-512'/>"
 #define FEATURES_BOUND                                                                             \
-	"<stream:features><ver xmlns='urn:xmpp:features:rosterver'/>"                              \
+	"<stream:features><sm xmlns='urn:xmpp:sm:3'/><ver xmlns='urn:xmpp:features:rosterver'/>"   \
 	"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>1048576</max-bytes>"                  \
 	"<idle-seconds>300</idle-seconds></limits></stream:features>"
 /* NUL user's token: user NUL 32 x 't' */
