@@ -10,6 +10,8 @@
  *     read.c     rows, for other modules
  *     retract.c  messages that are taken back (XEP-0424)
  *     service.c  what other modules may ask for (jackdaw/archive.h)
+ *     trim.c     what is too old: by command, and by the option
+ *     manage.c   what an administrator can ask for
  *     query.c    what a client asks for (XEP-0313), understood and checked
  *     page.c     the page that answers it: one statement, and what is written
  */
@@ -28,12 +30,14 @@ struct log;
 
 /* Data of the instance; the options come first. */
 struct archive {
-	int keep;      /* enum keep: of an account that has said nothing */
-	int64_t quota; /* hidden rows of an owner */
-	bool deliver;  /* somebody delivers later: hidden rows are wanted */
+	int keep;       /* enum keep: of an account that has said nothing */
+	int64_t quota;  /* hidden rows of an owner */
+	jd_usec expire; /* 0: never */
+	bool deliver;   /* somebody delivers later: hidden rows are wanted */
 	struct log **logs;
 	size_t n_buckets, n_logs;
 	struct reading *readings; /* read.c */
+	struct expiry *expiry;    /* trim.c */
 };
 
 /* -- what is kept ------------------------------------------------------------------------- */
@@ -169,6 +173,13 @@ int archive_state(struct jd_instance *mi, struct jd_owner *owner, uint64_t log,
 		  jd_archive_put_fn fn, void *arg) JD_MUST_USE;
 /* Hidden rows that are to be erased go now, without waiting for it. */
 void archive_drop_now(struct log *log);
+/* Rows from before this time go, some hundred; fn's id: how many those were. */
+int archive_trim(struct jd_instance *mi, struct jd_owner *owner, uint64_t log, jd_usec before,
+		 jd_archive_put_fn fn, void *arg) JD_MUST_USE;
+int archive_trim_start(struct jd_instance *mi);
+void archive_trim_stop(struct jd_instance *mi);
+int archive_manage_start(struct jd_instance *mi);
+
 /* A copy of s at *p, which moves behind it. */
 struct jd_str archive_copy(char **p, struct jd_str s);
 /* A message that has been stored takes another back (or does not). */

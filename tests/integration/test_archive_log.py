@@ -2,12 +2,17 @@
 """What the log promises: stored first, taken back (XEP-0424), told at login (XEP-0386), and pages that
 come as the connection takes them."""
 
+import datetime
+import os
+import time
+import xml.etree.ElementTree as ET
+
 import pytest
 
 from database import Database
-from raw import condition
+from raw import DEADLINE, condition
 from sasl2 import login
-from test_archive import MAM, NS, SID, Page, form, field, rsm, say, set_prefs
+from test_archive import MAM, MODULES, NS, SID, Page, form, field, rsm, say, set_prefs
 from test_archive import alice, bob, server  # noqa: F401 (fixtures)
 from xmlstream import qname
 
@@ -211,3 +216,78 @@ def test_no_store_stays_out(alice, bob):
     a.send("<message to='%s' type='chat' id='gone'><body>x</body></message>" % "nobody@localhost")
     assert condition(a.wait("message", id="gone", type="error"))[1] == "service-unavailable"
     assert Page(b).count == 0 and Page(a).bodies == ["unseen", "x"]
+
+
+def test_trim(server, alice, bob):
+    a, b = alice.ready(), bob.ready()
+    for i in range(1100):
+        a.message(b.jid, str(i))
+        if i % 100 == 99:
+            a.barrier(b)
+    page = Page(a, rsm(1, before=""))
+    assert page.count == 1100
+    at = Database(server).rows("SELECT at FROM archive JOIN account USING (owner)"
+                               " WHERE name = 'alice' AND id = 1051")[0][0]
+    middle = Page(a, form(field("start", when(int(at)))), rsm(1))
+    assert middle.bodies == ["1050"]
+    assert server.ctl_json("archive", "trim", a.bare, when(int(at))) == {"erased": 1050}
+    assert server.ctl_json("archive", "trim", a.bare, when(int(at))) == {"erased": 0}
+    assert Page(a, rsm(1)).bodies == ["1050"] and Page(a, rsm(0)).count == 50
+    assert Page(b, rsm(0)).count == 1100
+    answer = a.iq("get", "<metadata xmlns='%s'/>" % NS).find(MAM + "metadata")
+    assert answer[0].get("id") == middle.ids[0]
+    # all of it; the ids go on behind those that are gone
+    assert server.ctl_json("archive", "trim", a.bare, "2999-01-01T00:00:00Z") == {"erased": 50}
+    server.restart()
+    a = alice.ready()
+    assert Page(a).count == 0
+    say(a, bob.ready(), "new")
+    assert Page(a).count == 1
+    assert Database(server).number("SELECT max(id) FROM archive JOIN account USING (owner)"
+                                   " WHERE name = 'alice'") == 1101
+    for bad in (("nobody@localhost", "2026-01-01T00:00:00Z"), (a.bare, "yesterday")):
+        assert server.ctl("archive", "trim", *bad).returncode != 0
+
+
+def when(at):
+    return "%s.%06dZ" % (datetime.datetime.fromtimestamp(
+        at // 1000000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"), at % 1000000)
+
+
+def test_export(server, alice, bob, tmp_path):
+    a, b = alice.ready(), bob.ready()
+    texts = ["%d <&> \u2603" % i for i in range(230)]
+    for text in texts:
+        a.message(b.jid, text)
+    a.barrier(b)
+    take_back(a, b.jid, Page(a, rsm(1)).messages[0].get("id"))
+    a.barrier(b)
+    path = str(tmp_path / "alice.xml")
+    assert server.ctl_json("archive", "export", a.bare, path) == {"messages": 231}
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    root = ET.parse(path).getroot()
+    results = root.findall(".//{urn:xmpp:pie:0#mam}archive/" + MAM + "result")
+    bodies = [r.findtext(".//" + qname("body")) for r in results]
+    assert bodies == [None] + texts[1:] + ["taken back"]
+    page = Page(a, rsm(100))
+    assert [r.get("id") for r in results[:100]] == page.ids
+    assert results[0].find(".//{urn:xmpp:delay}delay").get("stamp") == page.stamps[0]
+    for bad in ((a.bare, path), (a.bare, "relative"), (a.bare, "/nowhere/x"),
+                ("nobody@localhost", path + "2")):
+        assert server.ctl("archive", "export", *bad).returncode != 0
+
+
+def test_expiry(own_server, make_account):
+    server = own_server(settings={("host", "localhost"): {"modules": MODULES}})
+    alice, bob = make_account(server, "alice"), make_account(server, "bob")
+    say(alice.ready(), bob.ready(), *[str(i) for i in range(20)])
+    server.stop()
+    Database(server).run(["UPDATE archive SET at = at - 4000000000 WHERE id <= 15"])
+    server.write_conf({"archive": {"expire": "1h"}})
+    server.start()
+    base = Database(server)
+    deadline = time.monotonic() + DEADLINE
+    while base.number("SELECT count(*) FROM archive") > 10:
+        assert time.monotonic() < deadline
+    page = Page(alice.ready())
+    assert page.count == 5 and page.bodies == [str(i) for i in range(15, 20)]
