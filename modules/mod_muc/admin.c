@@ -48,7 +48,7 @@ static void write_affiliates(struct jd_xml *x, const struct room *r, enum affili
 	}
 }
 
-static void write_occupants(struct jd_xml *x, const struct room *r, enum role which)
+static void write_occupants(struct jd_xml *x, const struct room *r, enum muc_role which)
 {
 	for (const struct occupant *o = r->occupants; o; o = o->next) {
 		if (o->role != which)
@@ -62,7 +62,7 @@ static void write_occupants(struct jd_xml *x, const struct room *r, enum role wh
 	}
 }
 
-static enum role role_of(const struct visit *v)
+static enum muc_role role_of(const struct visit *v)
 {
 	const struct device *d = muc_device_find(v->room, v->st->from);
 
@@ -85,7 +85,7 @@ static enum jd_verdict answer_affiliates(struct visit *v, enum affiliation which
 	return JD_DONE;
 }
 
-static enum jd_verdict answer_roles(struct visit *v, enum role which)
+static enum jd_verdict answer_roles(struct visit *v, enum muc_role which)
 {
 	struct jd_xml *x;
 
@@ -105,7 +105,7 @@ enum jd_verdict muc_on_admin_get(struct visit *v)
 {
 	struct jd_el item = jd_el_child(v->iq->query, NS_ADMIN, "item");
 	enum affiliation affiliation;
-	enum role role;
+	enum muc_role role;
 
 	if (!v->room->made)
 		return muc_fail(v, JD_ITEM_NOT_FOUND, "There is no such room.");
@@ -122,7 +122,7 @@ enum jd_verdict muc_on_admin_get(struct visit *v)
 
 struct role_change {
 	struct jd_str nick, reason;
-	enum role after;
+	enum muc_role after;
 };
 
 /* What a request wants; its kind is that of its first item. */
@@ -162,7 +162,7 @@ static void change_role(struct room *r, const struct role_change *c, struct jd_s
 {
 	struct news news = {.role = c->after, .reason = c->reason, .actor = actor};
 	struct occupant *o = muc_occupant_find(r, c->nick);
-	enum role before;
+	enum muc_role before;
 
 	if (!o || o->role == c->after)
 		return;

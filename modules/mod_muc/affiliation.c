@@ -189,7 +189,7 @@ static void put_out(struct occupant *o, const struct standing *s, struct jd_str 
 static void apply_to(struct occupant *o, const struct standing *s, struct jd_str actor)
 {
 	struct room *r = o->room;
-	enum role before = o->role;
+	enum muc_role before = o->role;
 	struct news news = {.actor = actor, .reason = s->reason};
 
 	if (s->after == AFF_OUTCAST) {

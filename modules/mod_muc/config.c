@@ -158,7 +158,7 @@ void muc_form_stop(struct muc *muc)
 
 static void fill_roles(struct jd_form *form, unsigned i, unsigned mask)
 {
-	for (enum role r = ROLE_VISITOR; r <= ROLE_MODERATOR; r++)
+	for (enum muc_role r = ROLE_VISITOR; r <= ROLE_MODERATOR; r++)
 		if (mask & (1u << r))
 			jd_form_add_text(form, i, muc_role_name(r));
 }
@@ -207,7 +207,7 @@ static void take_int(const struct jd_form *form, unsigned i, unsigned *n)
 
 static void take_roles(const struct jd_form *form, unsigned i, unsigned *mask)
 {
-	enum role role;
+	enum muc_role role;
 
 	if (!jd_form_given(form, i))
 		return;
@@ -367,20 +367,23 @@ bool muc_config_read(struct muc *muc, const struct config *now, struct jd_el x,
 		     struct jd_arena *arena, struct config *ret_config,
 		     struct config_lists *ret_lists, struct jd_error *ret_error)
 {
-	struct config c = *now;
+	struct config trial;
 	struct jd_form form;
 
+	*ret_config = *now;
+	ret_config->st = NULL;
 	if (jd_form_read(x, &muc->form->def, arena, &form) == JD_FORM_WRONG) {
 		*ret_error = form.error;
 		return false;
 	}
-	take(&form, &c);
-	if (!has_password(&form, &c, ret_error))
+	take(&form, ret_config);
+	if (!has_password(&form, ret_config, ret_error))
 		return false;
-	if (!muc_config_parse(muc, muc_config_text(muc, &c, arena), ret_config)) {
+	if (!muc_config_parse(muc, muc_config_text(muc, ret_config, arena), &trial)) {
 		*ret_error = (struct jd_error){.condition = JD_NOT_ACCEPTABLE};
 		return false;
 	}
+	muc_config_free(&trial);
 	ret_lists->admins =
 		take_jids(&form, F_ADMINS, &ret_lists->n_admins, &ret_lists->admins_given);
 	ret_lists->owners =

@@ -149,11 +149,11 @@ static void send(struct room *r, struct jd_stanza *st)
 static void on_put(void *arg, int result, uint64_t id, jd_usec at)
 {
 	struct visit *v = arg;
-	struct jd_stanza *st = v->data, *full;
+	struct jd_stanza *st = v->room->kept, *full;
 
 	(void)at;
 	if (result < 0) {
-		jd_stanza_unref(st);
+		muc_room_keep(v->room, NULL);
 		muc_end(v, muc_refuse(v, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT,
 				      "The message could not be stored."));
 		return;
@@ -161,7 +161,7 @@ static void on_put(void *arg, int result, uint64_t id, jd_usec at)
 	full = named(v->room, st, id);
 	send(v->room, full ? full : st);
 	jd_stanza_unref(full);
-	jd_stanza_unref(st);
+	muc_room_keep(v->room, NULL);
 	muc_end(v, JD_DONE);
 }
 
@@ -174,10 +174,10 @@ enum jd_verdict muc_publish(struct visit *v, struct jd_stanza *st, struct jd_jid
 		send(r, st);
 		return JD_DONE;
 	}
-	v->data = jd_stanza_ref(st);
+	muc_room_keep(r, st);
 	if (v->muc->archive->put(v->muc->archive_mi, v->pending, &put, on_put, v) == 0)
 		return JD_WAIT;
-	jd_stanza_unref(st);
+	muc_room_keep(r, NULL);
 	return muc_refuse(v, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT,
 			  "The message could not be stored.");
 }
@@ -208,17 +208,17 @@ void muc_send_subject(struct room *r, struct jd_jid to)
 static void on_subject(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct visit *v = arg;
-	struct jd_stanza *st = v->data;
+	struct jd_stanza *st = v->room->kept;
 	enum jd_verdict verdict;
 
 	(void)rows;
 	if (status != JD_DB_OK) {
-		jd_stanza_unref(st);
+		muc_room_keep(v->room, NULL);
 		muc_end(v, muc_refuse(v, JD_INTERNAL_SERVER_ERROR, JD_ERRTYPE_WAIT, NULL));
 		return;
 	}
 	jd_stanza_unref(v->room->subject);
-	v->room->subject = st;
+	v->room->subject = jd_stanza_ref(st);
 	v->room->subject_at = jd_now();
 	verdict = muc_publish(v, st, st->from);
 	if (verdict != JD_WAIT)
@@ -227,10 +227,10 @@ static void on_subject(void *arg, enum jd_db_status status, const struct jd_rows
 
 static enum jd_verdict change_subject(struct visit *v, struct jd_stanza *st)
 {
-	v->data = st;
+	muc_room_keep(v->room, st);
 	if (muc_store_subject(v, st, jd_now(), on_subject) == 0)
 		return JD_WAIT;
-	jd_stanza_unref(st);
+	muc_room_keep(v->room, NULL);
 	return muc_refuse(v, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT, NULL);
 }
 
@@ -283,8 +283,8 @@ static enum jd_verdict say(struct visit *v)
 		return muc_refuse(v, JD_POLICY_VIOLATION, JD_ERRTYPE_MODIFY,
 				  "The message is too large for a room.");
 	if (subject)
-		return change_subject(v, st);
-	if (jd_el_ok(jd_el_child(root, NS_RETRACT, "retract")))
+		verdict = change_subject(v, st);
+	else if (jd_el_ok(jd_el_child(root, NS_RETRACT, "retract")))
 		verdict = muc_on_retract(v, d->occupant, st);
 	else
 		verdict = muc_publish(v, st, st->from);

@@ -37,7 +37,6 @@ enum jd_verdict muc_on_archive(struct visit *v)
 
 struct retraction {
 	uint64_t id;
-	struct jd_stanza *st; /* that tells of it */
 	struct jd_archive_tombstone tombstone;
 	char occupant[ID_SIZE];
 };
@@ -49,9 +48,7 @@ static enum jd_verdict fail(struct visit *v, enum jd_condition condition, const 
 
 static void fail_later(struct visit *v, enum jd_condition condition, const char *text)
 {
-	struct retraction *t = v->data;
-
-	jd_stanza_unref(t->st);
+	muc_room_keep(v->room, NULL);
 	muc_end(v, fail(v, condition, text));
 }
 
@@ -59,8 +56,7 @@ static void fail_later(struct visit *v, enum jd_condition condition, const char 
 static void on_retracted(void *arg, int result, uint64_t id, jd_usec at)
 {
 	struct visit *v = arg;
-	struct retraction *t = v->data;
-	enum jd_verdict verdict;
+	struct jd_stanza *st = v->room->kept; /* that tells of it */
 
 	(void)id;
 	(void)at;
@@ -73,9 +69,7 @@ static void on_retracted(void *arg, int result, uint64_t id, jd_usec at)
 		jd_iq_ok(v->iq);
 		v->answered = true;
 	}
-	verdict = muc_publish(v, t->st, t->st->from);
-	jd_stanza_unref(t->st);
-	muc_end(v, verdict);
+	muc_end(v, muc_publish(v, st, st->from));
 }
 
 static int retract(struct visit *v)
@@ -130,12 +124,12 @@ enum jd_verdict muc_on_retract(struct visit *v, struct occupant *o, struct jd_st
 	    jd_stanza_id_decode(jd_el_attr(el, "id"), muc_room_owner(v->room), &t->id) < 0)
 		return muc_publish(v, st, st->from);
 	memcpy(t->occupant, o->id, sizeof(t->occupant));
-	t->tombstone.id = st->id;
-	t->st = jd_stanza_ref(st);
+	t->tombstone.id = jd_arena_str(v->arena, st->id);
+	muc_room_keep(v->room, st);
 	v->data = t;
 	if (read_row(v, t->id) == 0)
 		return JD_WAIT;
-	jd_stanza_unref(t->st);
+	muc_room_keep(v->room, NULL);
 	return fail(v, JD_RESOURCE_CONSTRAINT, NULL);
 }
 
@@ -166,6 +160,7 @@ enum jd_verdict muc_on_moderate(struct visit *v)
 	struct device *d = muc_device_find(v->room, v->st->from);
 	struct retraction *t = jd_arena_new(v->arena, struct retraction);
 	struct jd_str id = jd_el_attr(v->iq->query, "id");
+	struct jd_stanza *st;
 
 	if (!d || d->occupant->role != ROLE_MODERATOR)
 		return muc_fail(v, JD_FORBIDDEN, "Only moderators take back what others say.");
@@ -173,19 +168,21 @@ enum jd_verdict muc_on_moderate(struct visit *v)
 		return muc_fail(v, JD_FEATURE_NOT_IMPLEMENTED, "Messages can be retracted.");
 	if (jd_stanza_id_decode(id, muc_room_owner(v->room), &t->id) < 0)
 		return muc_fail(v, JD_ITEM_NOT_FOUND, "There is no such message.");
-	t->st = moderation(v, d->occupant, id, reason);
-	if (!t->st)
+	st = moderation(v, d->occupant, id, reason);
+	if (!st)
 		return muc_fail(v, JD_POLICY_VIOLATION, NULL);
 	memcpy(t->occupant, d->occupant->id, sizeof(t->occupant));
 	t->tombstone = (struct jd_archive_tombstone){
-		.id = t->st->id,
+		.id = st->id,
 		.moderator = jd_jid_copy(v->arena, d->occupant->at),
 		.occupant = jd_cstr(t->occupant),
 		.reason = reason.len ? reason : JD_STR_NULL,
 	};
 	v->data = t;
+	muc_room_keep(v->room, st);
+	jd_stanza_unref(st);
 	if (retract(v) == 0)
 		return JD_WAIT;
-	jd_stanza_unref(t->st);
+	muc_room_keep(v->room, NULL);
 	return muc_fail(v, JD_RESOURCE_CONSTRAINT, NULL);
 }

@@ -56,7 +56,7 @@
 
 /* In muc_affiliation, and in this order: more is more. */
 enum affiliation { AFF_OUTCAST, AFF_NONE, AFF_MEMBER, AFF_ADMIN, AFF_OWNER };
-enum role { ROLE_NONE, ROLE_VISITOR, ROLE_PARTICIPANT, ROLE_MODERATOR };
+enum muc_role { ROLE_NONE, ROLE_VISITOR, ROLE_PARTICIPANT, ROLE_MODERATOR };
 
 enum creators { CREATE_HOST, CREATE_SERVER, CREATE_ANYONE, CREATE_ADMIN };
 
@@ -118,7 +118,7 @@ struct occupant {
 	struct room *room;
 	struct jd_jid at;  /* room@host/nick */
 	struct jd_jid who; /* bare */
-	enum role role;
+	enum muc_role role;
 	struct device *devices;
 	struct jd_stanza *looks[2]; /* its presence as others see it: without, with its address */
 	char id[ID_SIZE];           /* XEP-0421 */
@@ -143,6 +143,8 @@ struct room {
 	unsigned n_occupants, n_devices;
 	struct jd_stanza *subject; /* NULL: there was none yet */
 	jd_usec subject_at;
+	struct jd_stanza
+		*kept; /* what is being stored: it goes with the room if nobody asks for it */
 	struct jd_stanza *notice; /* what absent members are going to hear of */
 	struct jd_timer *notice_timer;
 };
@@ -178,27 +180,27 @@ enum jd_verdict muc_refuse(struct visit *v, enum jd_condition condition, enum jd
 /* -- rules.c ------------------------------------------------------------------------------ */
 
 struct jd_str muc_affiliation_name(enum affiliation a);
-struct jd_str muc_role_name(enum role r);
+struct jd_str muc_role_name(enum muc_role r);
 bool muc_affiliation_read(struct jd_str s, enum affiliation *ret_a);
-bool muc_role_read(struct jd_str s, enum role *ret_r);
+bool muc_role_read(struct jd_str s, enum muc_role *ret_r);
 /* What somebody becomes who comes in with this affiliation. */
-enum role muc_role_of(const struct config *c, enum affiliation a);
+enum muc_role muc_role_of(const struct config *c, enum affiliation a);
 /* And what an occupant becomes whose affiliation changes. */
-enum role muc_role_after(const struct config *c, enum role now, enum affiliation before,
-			 enum affiliation after);
+enum muc_role muc_role_after(const struct config *c, enum muc_role now, enum affiliation before,
+			     enum affiliation after);
 /* False: ret_why is to be answered. */
 bool muc_may_affiliate(enum affiliation actor, enum affiliation before, enum affiliation after,
 		       enum jd_condition *ret_why);
-bool muc_may_see_list(const struct config *c, enum affiliation actor, enum role role,
+bool muc_may_see_list(const struct config *c, enum affiliation actor, enum muc_role role,
 		      enum affiliation list);
 
 struct change_of_role {
 	enum affiliation actor, target;
-	enum role actor_role, before, after;
+	enum muc_role actor_role, before, after;
 };
 
 bool muc_may_role(const struct change_of_role *c, enum jd_condition *ret_why);
-bool muc_allows(enum allow a, enum role role);
+bool muc_allows(enum allow a, enum muc_role role);
 
 /* -- config.c ----------------------------------------------------------------------------- */
 
@@ -218,7 +220,8 @@ struct config_lists {
 };
 void muc_config_write(struct muc *muc, const struct config *c, const struct config_lists *lists,
 		      struct jd_arena *arena, struct jd_xml *x);
-/* What was submitted, where it says nothing the present one. False: ret_error. */
+/* What was submitted, where it says nothing the present one, whose texts it uses. False:
+ * ret_error. */
 bool muc_config_read(struct muc *muc, const struct config *now, struct jd_el x,
 		     struct jd_arena *arena, struct config *ret_config,
 		     struct config_lists *ret_lists, struct jd_error *ret_error);
@@ -229,6 +232,8 @@ struct room *muc_room(struct jd_instance *mi, struct jd_account *account);
 struct muc *muc_of(const struct room *r);
 struct jd_jid muc_room_jid(const struct room *r);
 uint64_t muc_room_owner(const struct room *r);
+/* Holds a stanza for a visit that waits, instead of the one before; NULL: none. */
+void muc_room_keep(struct room *r, struct jd_stanza *st);
 /* As before it was loaded, but for its occupants. */
 void muc_room_reset(struct room *r);
 void muc_room_free(struct jd_instance *mi, void *data);
@@ -279,7 +284,7 @@ struct occupant *muc_occupant_find(const struct room *r, struct jd_str nick);
 struct occupant *muc_occupant_of(const struct room *r, struct jd_jid who);
 struct device *muc_device_find(const struct room *r, struct jd_jid jid);
 struct occupant *muc_occupant_add(struct room *r, struct jd_jid at, struct jd_jid who,
-				  enum role role);
+				  enum muc_role role);
 struct device *muc_device_add(struct occupant *o, struct jd_stanza *presence);
 void muc_device_set_presence(struct device *d, struct jd_stanza *presence);
 /* Without a word; the occupant goes with its last device. */
@@ -300,7 +305,7 @@ bool muc_occupant_pays(struct occupant *o);
 /* What is said with a presence besides what it says itself. */
 struct news {
 	enum jd_type type;
-	enum role role; /* as it is told */
+	enum muc_role role; /* as it is told */
 	unsigned codes[CODES_MAX];
 	unsigned n_codes;
 	struct jd_str nick;   /* the new one, with 303; p NULL: none */
@@ -320,7 +325,7 @@ void muc_show_all(struct device *to);
 /* As it is now, to all. */
 void muc_tell_look(struct occupant *o);
 /* Its role was `before`. */
-void muc_tell_role(struct occupant *o, enum role before, const struct news *news);
+void muc_tell_role(struct occupant *o, enum muc_role before, const struct news *news);
 /* It leaves the room with all devices. */
 void muc_throw_out(struct occupant *o, const struct news *news);
 void muc_news_code(struct news *n, unsigned code);

@@ -76,7 +76,7 @@ void muc_occupant_id(const struct room *r, struct jd_jid who, char *out)
 }
 
 struct occupant *muc_occupant_add(struct room *r, struct jd_jid at, struct jd_jid who,
-				  enum role role)
+				  enum muc_role role)
 {
 	struct occupant *o = jd_alloc(sizeof(*o));
 

@@ -129,12 +129,15 @@ static void announce(struct room *r, const struct config *old)
 		muc_announce(r, 104);
 }
 
-static void configure(struct room *r, struct configuring *c)
+static void configure(struct room *r, const struct configuring *c, struct jd_str text)
 {
 	struct config old = r->config;
 	bool was_locked = r->locked;
 
-	r->config = c->config;
+	if (!muc_config_parse(muc_of(r), text, &r->config)) {
+		r->config = old; /* it was tried before */
+		return;
+	}
 	r->locked = false;
 	for (size_t i = 0; i < c->n; i++)
 		muc_standing_apply(r, &c->standings[i], JD_STR_NULL);
@@ -154,12 +157,11 @@ static void on_configured(void *arg, enum jd_db_status status, const struct jd_r
 
 	(void)rows;
 	if (status != JD_DB_OK) {
-		muc_config_free(&c->config);
 		v->room->loaded = false; /* it may be there all the same */
 		muc_end(v, muc_fail(v, JD_INTERNAL_SERVER_ERROR, "It could not be stored."));
 		return;
 	}
-	configure(v->room, c);
+	configure(v->room, c, muc_config_text(v->muc, &c->config, v->arena));
 	jd_iq_ok(v->iq);
 	muc_end(v, JD_DONE);
 }
@@ -174,7 +176,6 @@ static enum jd_verdict store(struct visit *v, struct configuring *c)
 	v->data = c;
 	if (muc_store_submit(v, unit, on_configured) == 0)
 		return JD_WAIT;
-	muc_config_free(&c->config);
 	return muc_fail(v, JD_RESOURCE_CONSTRAINT, NULL);
 }
 
@@ -185,23 +186,18 @@ static enum jd_verdict submit(struct visit *v, struct jd_el x)
 	struct jd_error error;
 
 	if (!jd_el_ok(jd_el_first(x))) { /* as it is: an instant room */
-		if (!muc_config_parse(v->muc, muc_config_text(v->muc, &v->room->config, v->arena),
-				      &c->config))
-			return muc_fail(v, JD_INTERNAL_SERVER_ERROR, NULL);
+		c->config = v->room->config;
 		return store(v, c);
 	}
 	if (!muc_config_read(v->muc, &v->room->config, x, v->arena, &c->config, &lists, &error)) {
 		jd_iq_error(v->iq, &error);
 		return JD_DONE;
 	}
-	if (!keeps_owner(v->room, &lists)) {
-		muc_config_free(&c->config);
+	if (!keeps_owner(v->room, &lists))
 		return muc_fail(v, JD_CONFLICT, "A room has one owner at least.");
-	}
 	change_lists(v, &lists, c);
 	if (muc_list_fits(v->room, c->standings, c->n))
 		return store(v, c);
-	muc_config_free(&c->config);
 	return muc_fail(v, JD_RESOURCE_CONSTRAINT, "The lists of the room are full.");
 }
 

@@ -190,7 +190,7 @@ void muc_tell_look(struct occupant *o)
 }
 
 /* Whom nobody is shown any more is gone for the others. */
-void muc_tell_role(struct occupant *o, enum role before, const struct news *news)
+void muc_tell_role(struct occupant *o, enum muc_role before, const struct news *news)
 {
 	struct kinds kinds = {{NULL}};
 	const struct news gone = {.type = JD_TYPE_UNAVAILABLE, .role = ROLE_NONE};

@@ -33,6 +33,14 @@ uint64_t muc_room_owner(const struct room *r)
 	return jd_account_owner(r->account);
 }
 
+void muc_room_keep(struct room *r, struct jd_stanza *st)
+{
+	if (st)
+		jd_stanza_ref(st);
+	jd_stanza_unref(r->kept);
+	r->kept = st;
+}
+
 void muc_room_reset(struct room *r)
 {
 	muc_config_free(&r->config);
@@ -52,6 +60,7 @@ void muc_room_free(struct jd_instance *mi, void *data)
 	while (r->occupants)
 		muc_occupant_remove(r->occupants);
 	muc_room_reset(r); /* the timer was cancelled before */
+	muc_room_keep(r, NULL);
 	jd_stanza_unref(r->notice);
 }
 

@@ -26,7 +26,7 @@ struct jd_str muc_affiliation_name(enum affiliation a)
 	return jd_cstr(affiliations[a]);
 }
 
-struct jd_str muc_role_name(enum role r)
+struct jd_str muc_role_name(enum muc_role r)
 {
 	return jd_cstr(roles[r]);
 }
@@ -42,12 +42,12 @@ bool muc_affiliation_read(struct jd_str s, enum affiliation *ret_a)
 	return false;
 }
 
-bool muc_role_read(struct jd_str s, enum role *ret_r)
+bool muc_role_read(struct jd_str s, enum muc_role *ret_r)
 {
 	for (unsigned i = 0; i < JD_ARRAY_SIZE(roles); i++) {
 		if (!jd_str_is(s, roles[i]))
 			continue;
-		*ret_r = (enum role)i;
+		*ret_r = (enum muc_role)i;
 		return true;
 	}
 	return false;
@@ -55,7 +55,7 @@ bool muc_role_read(struct jd_str s, enum role *ret_r)
 
 /* -- roles that come with affiliations -------------------------------------------------- */
 
-enum role muc_role_of(const struct config *c, enum affiliation a)
+enum muc_role muc_role_of(const struct config *c, enum affiliation a)
 {
 	switch (a) {
 	case AFF_OWNER:
@@ -74,10 +74,10 @@ enum role muc_role_of(const struct config *c, enum affiliation a)
 }
 
 /* Who rises keeps what he has been given besides. */
-enum role muc_role_after(const struct config *c, enum role now, enum affiliation before,
-			 enum affiliation after)
+enum muc_role muc_role_after(const struct config *c, enum muc_role now, enum affiliation before,
+			     enum affiliation after)
 {
-	enum role usual = muc_role_of(c, after);
+	enum muc_role usual = muc_role_of(c, after);
 
 	return after > before && now > usual ? now : usual;
 }
@@ -103,7 +103,7 @@ bool muc_may_affiliate(enum affiliation actor, enum affiliation before, enum aff
 
 /* Admins see the lists that they may change.  Where everybody knows everybody, those who belong to
  * the room see who else does; nobody else sees who is banned. */
-bool muc_may_see_list(const struct config *c, enum affiliation actor, enum role role,
+bool muc_may_see_list(const struct config *c, enum affiliation actor, enum muc_role role,
 		      enum affiliation list)
 {
 	if (actor >= AFF_ADMIN)
@@ -133,9 +133,9 @@ bool muc_may_role(const struct change_of_role *c, enum jd_condition *ret_why)
 	return c->before != ROLE_MODERATOR || c->actor >= AFF_ADMIN || c->after == c->before;
 }
 
-bool muc_allows(enum allow a, enum role role)
+bool muc_allows(enum allow a, enum muc_role role)
 {
-	static const enum role least[] = {
+	static const enum muc_role least[] = {
 		[ALLOW_ANYONE] = ROLE_VISITOR,
 		[ALLOW_PARTICIPANTS] = ROLE_PARTICIPANT,
 		[ALLOW_MODERATORS] = ROLE_MODERATOR,

@@ -23,7 +23,7 @@ extern const struct jd_module jd_module_roster, jd_module_presence, jd_module_me
 	jd_module_blocking, jd_module_private, jd_module_vcard, jd_module_last, jd_module_caps,
 	jd_module_contacts, jd_module_extdisco, jd_module_announce, jd_module_adhoc,
 	jd_module_admin, jd_module_register, jd_module_archive, jd_module_csi, jd_module_push,
-	jd_module_offline;
+	jd_module_offline, jd_module_muc;
 
 /* One a line, so that two changes don't meet. */
 /* clang-format off */
@@ -51,6 +51,7 @@ static const struct jd_module *const ours[] = {
 	&jd_module_archive,
 	&jd_module_push,
 	&jd_module_offline,
+	&jd_module_muc,
 	NULL,
 };
 /* clang-format on */
