@@ -39,12 +39,16 @@ static const struct jd_option options[] = {
 
 /* -- awake ------------------------------------------------------------------------------------ */
 
+static bool is_awake(const struct options *o, const struct jd_session *s)
+{
+	return !jd_session_hibernates(s) && !(o->inactive && jd_session_inactive(s));
+}
+
 bool push_awake(struct reg *r)
 {
-	const struct options *o = jd_data(r->mi);
 	struct jd_session *s = jd_session_find(r->account, jd_cstr(r->client));
 
-	return s && !jd_session_hibernates(s) && !(o->inactive && jd_session_inactive(s));
+	return s && is_awake(jd_data(r->mi), s);
 }
 
 static void on_there(struct jd_instance *mi, struct jd_session_event *ev)
@@ -102,12 +106,38 @@ static struct news read_news(const struct options *o, struct jd_stanza *st, stru
 	return news;
 }
 
+static void tell_client(struct jd_instance *mi, struct jd_session *s, const struct news *news)
+{
+	char *client = jd_strdup(jd_jid_resource(jd_session_jid(s)));
+
+	push_tell(push_home(mi, jd_session_account(s)), client, news);
+	jd_free(client);
+}
+
+/* Rooms send to sessions, and take one that hibernates for somebody who is there. */
+static void on_groupchat(struct jd_instance *mi, struct jd_stanza_event *ev)
+{
+	const struct options *o = jd_data(mi);
+	struct jd_el root;
+	struct news news;
+
+	if (!ev->session || is_awake(o, ev->session) || !jd_account_owner(ev->account))
+		return;
+	root = jd_stanza_root(ev->st);
+	if (!is_important(ev->st, root) || jd_el_ok(jd_el_child(root, JD_NS_DELAY, "delay")))
+		return;
+	news = read_news(o, ev->st, root);
+	tell_client(mi, ev->session, &news);
+}
+
 static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	uint64_t owner = jd_account_owner(ev->account);
 	struct jd_el root;
 	struct news news;
 
+	if (ev->st->type == JD_TYPE_GROUPCHAT)
+		on_groupchat(mi, ev);
 	/* Of those that come again the end of their session has told. */
 	if (!owner || ev->st->row.owner != owner || ev->again ||
 	    jd_jid_bare_eq(ev->st->from, jd_account_jid(ev->account)))
@@ -185,14 +215,9 @@ static void on_taken(struct jd_instance *mi, struct jd_taken_event *ev)
 static void tell_sent(struct jd_instance *mi, struct jd_session_event *ev, struct sent *sent)
 {
 	struct news news = push_kept(&sent->news);
-	struct jd_str resource = jd_jid_resource(jd_session_jid(ev->session));
-	char *client;
 
-	if (!news.count || !jd_account_owner(ev->account))
-		return;
-	client = jd_strdup(resource);
-	push_tell(push_home(mi, ev->account), client, &news);
-	jd_free(client);
+	if (news.count && jd_account_owner(ev->account))
+		tell_client(mi, ev->session, &news);
 }
 
 /* Perhaps for the second time, with a resumption in between: then it is news again. */

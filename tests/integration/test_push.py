@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from muc import create
 from raw import condition
 from xmlstream import qname
 
@@ -217,3 +218,18 @@ def test_what_is_news(make):
     tablet = alice.ready(resource="tablet")
     tablet.message(alice.jid, "a note")
     not_told(tablet, alice, service)
+
+
+def test_rooms_give_notice(make):
+    """To a member who is not there."""
+    _, alice, bob, other = make(summary="body")
+    b = create(bob)
+    b.affiliate(alice.jid, "member")
+    service, a = other.ready(), alice.ready(resource="phone")
+    enable(a, service, "n")
+    a.close()
+    b.say("\u2603")
+    request = published(service)
+    found = summary(request)
+    assert (found["last-message-sender"], found["last-message-body"]) == (b.jid, "\u2603")
+    answer(service, request)
