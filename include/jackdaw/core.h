@@ -43,6 +43,8 @@ JD_EXPORT struct jd_jid jd_host_jid(const struct jd_host *host);
 JD_EXPORT bool jd_is_admin(const struct jd_host *host, struct jd_jid jid);
 /* A component is a host without users, such as conference.example.org. */
 JD_EXPORT bool jd_host_is_component(const struct jd_host *host);
+/* The host or component of this server with this name; NULL: another server's. */
+JD_EXPORT struct jd_host *jd_host_find(struct jd_str name);
 
 /* -- accounts --------------------------------------------------------------------------------- */
 

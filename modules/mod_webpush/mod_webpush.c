@@ -96,14 +96,15 @@ static bool refuse(struct jd_iq *iq, enum jd_condition condition, const char *te
 	return false;
 }
 
-/* A server: one of ours, which has made the stanza itself, or one that is named. */
+/* A server: one of our hosts with users, or one that is named. */
 static bool may_publish(const struct webpush *w, const struct jd_stanza *st)
 {
 	struct jd_str domain = jd_jid_domain(st->from);
+	const struct jd_host *host = jd_host_find(domain);
 
 	if (st->from.local_len || st->from.resource_len)
 		return false;
-	if (!st->receipt)
+	if (host && !jd_host_is_component(host))
 		return true;
 	for (size_t i = 0; w->servers && w->servers[i]; i++)
 		if (jd_str_is(domain, w->servers[i]))

@@ -163,6 +163,11 @@ struct jd_host *host_above(const struct jd_host *component)
 	return NULL;
 }
 
+struct jd_host *jd_host_find(struct jd_str name)
+{
+	return host_find(name);
+}
+
 bool jd_host_is_component(const struct jd_host *host)
 {
 	return host->component;

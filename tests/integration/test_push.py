@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from component import NAME, Component, settings
 from muc import create
 from raw import condition
 from xmlstream import qname
@@ -233,3 +234,21 @@ def test_rooms_give_notice(make):
     found = summary(request)
     assert (found["last-message-sender"], found["last-message-body"]) == (b.jid, "\u2603")
     answer(service, request)
+
+
+def test_an_external_component_is_a_service(own_server, make_account):
+    """And while it is away, it is tried again."""
+    server = own_server(settings=settings({("host", "localhost"): {
+        "modules": MODULES, "push": {"backoff": "1s"}}}))
+    alice, bob = make_account(server, "alice"), make_account(server, "bob")
+    a, b = alice.ready(resource="phone"), bob.ready()
+    a.iq("set", "<enable xmlns='%s' jid='%s' node='n'/>" % (PUSH, NAME))
+    a.close()
+    b.message(alice.jid, "x")
+    assert wait_for_result(server, "service-unavailable")["enabled"]
+    service = Component(server).ready()
+    request = published(service)
+    assert (request.get("from"), request.get("to")) == ("localhost", NAME)
+    service.send("<iq type='result' id='%s' from='%s' to='localhost'/>" % (request.get("id"), NAME))
+    wait_for_result(server, "ok")
+    service.leave()

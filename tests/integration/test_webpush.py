@@ -3,6 +3,7 @@
 
 import pytest
 
+from component import NAME, Component, settings
 from raw import condition
 from test_push import FORM, PUSH, form, wait_for_result
 from webpush import PushService, UserAgent
@@ -19,8 +20,8 @@ def world(own_server, make_account):
     """A server with a gateway, its push service, alice with a registration, and bob."""
     services = []
 
-    def make(allow_private=True, trust=True, push=None, webpush=None):
-        server = own_server(start=False)
+    def make(allow_private=True, trust=True, push=None, webpush=None, more=()):
+        server = own_server(start=False, settings=dict(more))
         client = {"allow_private": allow_private}
         if trust:
             client["trust"] = server.certificate
@@ -152,12 +153,28 @@ def test_bad_registrations_end(world, wrong):
     assert service.pushes.empty()
 
 
-def test_only_servers_may_publish(world):
-    _, service, alice, _ = world()
+def publish(agent, service):
+    return ("<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='n'><item>"
+            "<notification xmlns='%s'/></item></publish><publish-options>%s</publish-options>"
+            "</pubsub>" % (PUSH, form(endpoint=service.url(), p256dh=agent.p256dh,
+                                      auth=agent.auth)))
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_who_may_publish(world, listed):
+    """No user; a server that is none of this one's hosts only if it is listed."""
+    server, service, alice, _ = world(webpush={"servers": [NAME]} if listed else {}, more=settings())
     agent, client = UserAgent(), alice.ready()
-    request = ("<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='n'><item>"
-               "<notification xmlns='%s'/></item></publish><publish-options>%s</publish-options>"
-               "</pubsub>" % (PUSH, form(endpoint=service.url(), p256dh=agent.p256dh,
-                                         auth=agent.auth)))
-    assert condition(client.iq("set", request, GATEWAY)) == ("auth", "forbidden")
+    assert condition(client.iq("set", publish(agent, service), GATEWAY)) == ("auth", "forbidden")
+    other = Component(server).ready()
+    for name in (NAME, "user@" + NAME):
+        other.send("<iq type='set' id='%s' from='%s' to='%s'>%s</iq>"
+                   % (name, name, GATEWAY, publish(agent, service)))
+        got = other.wait("iq", id=name)
+        if listed and name == NAME:
+            assert got.get("type") == "result"
+            assert agent.decrypt(service.next()) == {"server": NAME, "node": "n"}
+        else:
+            assert condition(got) == ("auth", "forbidden")
     assert service.pushes.empty()
+    other.leave()
