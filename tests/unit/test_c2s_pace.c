@@ -254,7 +254,7 @@ static void test_before_login(void **state)
 
 static void test_see_other(void **state)
 {
-	static const struct stream_error stop = {STREAM_SYSTEM_SHUTDOWN, NULL};
+	static const struct stream_error stop = {.condition = STREAM_SYSTEM_SHUTDOWN};
 	struct client session, stranger;
 	struct world w;
 
