@@ -53,6 +53,7 @@ static void send_answer(struct login *l, int status, struct jd_str text)
 	struct login_answer *a = mem_alloc(sizeof(*a) + text.len + 1);
 
 	a->status = status;
+	a->managed = l->client->session && l->client->session->sm;
 	a->text_len = text.len;
 	if (text.len)
 		memcpy(a->text, text.p, text.len);

@@ -83,6 +83,7 @@ void c2s_logged_in(struct c2s *c, const struct login_answer *a)
 		sasl2_free(login->two);
 		login->two = NULL;
 		c->state = a->status == LOGIN_DONE ? AT_BIND : AT_BOUND;
+		login->managed = a->managed;
 		if (a->status != LOGIN_RESUMED)
 			c2s_features(c);
 	}

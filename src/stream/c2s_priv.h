@@ -125,7 +125,8 @@ struct login {
 	const char *mechanism;
 	jd_usec deadline; /* monotonic */
 	unsigned failures, mismatches;
-	bool over; /* too many of them */
+	bool over;    /* too many of them */
+	bool managed; /* XEP-0198 has been switched on with the login */
 	uint8_t registrations;
 	uint8_t lang_len, device_len;
 	char lang[64];

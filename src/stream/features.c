@@ -100,7 +100,8 @@ static void say_after(struct c2s *c, struct say *s)
 	if (c->state == AT_BIND)
 		say_str(s, "<bind xmlns='" JD_NS_BIND "'/>"
 			   "<session xmlns='" JD_NS_SESSION "'><optional/></session>");
-	say_str(s, "<sm xmlns='" JD_NS_SM "'/>");
+	if (!login->managed)
+		say_str(s, "<sm xmlns='" JD_NS_SM "'/>");
 	say_bytes(s, login->host->features.p, login->host->features.len);
 	/* When we ask whether anybody is there; without asking, when we are sure of it. */
 	say_limits(s, &settings->after,

@@ -207,6 +207,7 @@ struct login_answer {
 		LOGIN_DONE,    /* no session was wanted; text as above */
 		LOGIN_FAILED,  /* temporary-auth-failure; text is a sentence, or empty */
 	} status;
+	bool managed; /* XEP-0198 is on: it is not offered any more */
 	size_t text_len;
 	char text[];
 };

@@ -243,7 +243,7 @@ def test_inline(server, make_account, transport):
     account, other = make_account(server), make_account(server).ready()
     client = sasl2.login(server, account, transport, inside=sasl2.bind(ENABLE))
     enabled = client.success.find("%s/%s" % (qname("bind2:bound"), qname("sm:enabled")))
-    assert client.features is not None and enabled.get("resume") == "true"
+    assert client.features.find(qname("sm:sm")) is None and enabled.get("resume") == "true"
     client.presence()
     other.message(client.jid, "one")
     client.wait("message")
@@ -274,6 +274,7 @@ def test_inline_refused(server, make_account):
                            inline_resume("x", 1))
     assert why(reply.find(qname("sm:failed"))) == "item-not-found"
     sasl2.succeeded(without, reply)
+    assert without.has_feature("sm:sm")
     assert without.bind(fresh("r")).get("type") == "result"
 
 

@@ -41,7 +41,18 @@ session.on('stanza', (stanza) => {
         xml: !body || body.length < 10000 ? stanza.toString() : undefined,
     });
 });
+session.streamManagement.on('resumed', () => emit({ event: 'resumed' }));
 commands({
+    // The connection goes without a word, and it comes back as it does by itself.
+    lose: async () => {
+        again = true;
+        const socket = session.socket.socket;
+        const gone = new Promise((resolve) => session.once('disconnect', resolve));
+        if (socket.terminate) socket.terminate(); else socket.destroy();
+        await gone;
+        await session.reconnect.reconnect();
+        again = false;
+    },
     send: ({ xml: text }) => session.send(parse(text)),
     chat: ({ to, id, body, count = 1 }) => session.send(
         xml('message', { to, id, type: 'chat' }, xml('body', {}, body.repeat(count)))),
