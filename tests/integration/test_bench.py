@@ -92,6 +92,14 @@ def test_chat(run, transport):
     assert line["bytes_in"] > 200 * 300
 
 
+@pytest.mark.parametrize("transport", ("tcp", "ws"))
+def test_stream_management(run, transport):
+    line, done = run("chat", "--sm", "--pairs", 2, "--messages", 50, transport=transport)
+    assert done.returncode == 0, done.stderr
+    whole(line, 50)
+    assert line["unacked"] == 0
+
+
 def test_latency(run):
     line, done = run("latency", "--pairs", 2, "--rate", 1000, "--messages", 100)
     assert done.returncode == 0, done.stderr
