@@ -106,12 +106,15 @@ static void on_seen(void *arg, enum jd_db_status status, const struct jd_rows *r
 
 static void on_presence(struct jd_instance *mi, struct jd_session_event *ev)
 {
-	struct seen *seen = jd_account_data(mi, ev->account);
 	const struct motd *m = motd_of(mi);
 	int64_t owner = (int64_t)jd_account_owner(ev->account);
+	struct seen *seen;
 
 	if (!jd_session_presence(ev->session) || jd_session_priority(ev->session) < 0 || !m->id ||
-	    seen->id == m->id || seen->asking || !owner)
+	    !owner)
+		return;
+	seen = jd_account_data(mi, ev->account); /* mostly there is nothing to be seen */
+	if (seen->id == m->id || seen->asking)
 		return;
 	if (seen->id) {
 		tell(mi, ev->session, seen);
