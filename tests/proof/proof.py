@@ -23,6 +23,7 @@ The seed is printed; the same one gives the same decisions, though not the same 
 import argparse
 import asyncio
 import collections
+import concurrent.futures
 import os
 import random
 import sys
@@ -41,6 +42,7 @@ from server import Server  # noqa: E402
 from stream import CLIENT, child, tag  # noqa: E402
 
 HOST = "localhost"
+MODULES = "roster presence message disco ping carbons csi blocking archive offline".split()
 # What the server may log while its database is being shot.
 EXPECTED = ["database", "PostgreSQL", "could not"]
 
@@ -95,6 +97,8 @@ class World:
         self.ledger = Ledger()
         self.counts = collections.Counter()
         self.end = None
+        # What it starts dies with its thread.
+        self.pool = concurrent.futures.ThreadPoolExecutor(1)
         self.accounts = [Account(self, i) for i in range(options.accounts)]
 
     def fork_random(self):
@@ -129,7 +133,7 @@ class World:
             accident = self.random.choice(self._possible())
             self.count(accident.__name__.strip("_"))
             self.say("-- " + accident.__name__)
-            await asyncio.to_thread(accident)
+            await asyncio.get_running_loop().run_in_executor(self.pool, accident)
 
     def _possible(self):
         if isinstance(self.server, ForgetfulServer):
@@ -233,9 +237,8 @@ def make_server(options, postgres):
         return reference.Reference(folder)
     os.environ["JACKDAW_BUILD"] = options.build
     os.environ["JACKDAW_DB"] = "sqlite"
-    if options.power:
-        return ForgetfulServer(folder, options.seed)
-    server = Server(folder)
+    server = ForgetfulServer(folder, options.seed) if options.power else Server(folder)
+    server.write_conf({("host", HOST): {"modules": MODULES}})
     if postgres:
         server.settings["database"] = {
             "driver": "pgsql", "connection": postgres.conninfo(postgres.create())}
@@ -260,6 +263,7 @@ def prove(options):
         for text in EXPECTED:
             server.expect_error(text)
         server.stop()
+        world.pool.shutdown()
         return world
     finally:
         if not options.reference:
