@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from component import NAME, Component, settings
-from muc import create
+from muc import Occupant, create
 from raw import condition
 from xmlstream import qname
 
@@ -234,6 +234,26 @@ def test_rooms_give_notice(make):
     found = summary(request)
     assert (found["last-message-sender"], found["last-message-body"]) == (b.jid, "\u2603")
     answer(service, request)
+
+
+def test_a_lost_connection(make):
+    """With XEP-0198. A room takes such a session for one that is there."""
+    server, alice, bob, other = make(interval="1s")
+    b, service, a = create(bob), other.ready(), alice.ready(resource="phone")
+    Occupant(a, b.room, "alice").join()
+    enable(a, service, "n")
+    a.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    a.wait_for(lambda event: getattr(event, "tag", "") == "{urn:xmpp:sm:3}enabled", "<enabled/>")
+    b.client.message(alice.jid, "there")
+    b.say("there")
+    not_told(b.client, alice, service)
+    a.cut()
+    server.process.log.wait("session has lost its connection")
+    answer(service, published(service))  # nobody has acknowledged the message
+    b.say("away")
+    answer(service, published(service))
+    b.client.message(alice.jid, "away")
+    answer(service, published(service))
 
 
 def test_an_external_component_is_a_service(own_server, make_account):
