@@ -71,8 +71,9 @@ static const struct jd_option host_options[] = {
 	JD_OPT_BOOL("anonymous", struct conf_host, anonymous, "false",
 		    "Whether anybody may log in without an account (ANONYMOUS)."),
 	JD_OPT_LIST("modules", struct conf_host, modules,
-		    "roster presence message disco ping version time carbons csi blocking "
-		    "private vcard last caps contacts extdisco announce adhoc admin register push",
+		    "roster presence message disco ping version time carbons csi archive "
+		    "offline blocking private vcard last caps contacts extdisco announce adhoc "
+		    "admin register push",
 		    "What the host offers."),
 	JD_OPT_LIST("admins", struct conf_host, admins, NULL,
 		    "Addresses (user@host) that may administer this host."),

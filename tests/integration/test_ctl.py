@@ -90,8 +90,8 @@ def test_users(server, alice, account):
 def test_modules(server):
     names = {module["name"] for module in server.ctl_json("modules")["modules"]}
     assert {"roster", "presence", "message", "disco", "ping", "version", "time", "carbons",
-            "csi", "blocking", "private", "vcard", "last", "caps", "contacts", "extdisco",
-            "announce", "adhoc", "admin", "register", "push"} <= names
+            "csi", "archive", "offline", "blocking", "private", "vcard", "last", "caps", "contacts",
+            "extdisco", "announce", "adhoc", "admin", "register", "push"} <= names
 
 
 def test_check(server):

@@ -27,8 +27,8 @@ OWN = ("<query xmlns='jabber:iq:roster'/>", "<blocklist xmlns='urn:xmpp:blocking
 def default_modules():
     """As the built program has them: a server whose file lists none."""
     with open(os.path.join(SOURCE, "src", "core", "conf_table.c"), encoding="utf-8") as file:
-        words = re.search(r'"(roster presence [^"]*)"\s*"([^"]*)"', file.read())
-    return (words.group(1) + words.group(2)).split()
+        words = re.search(r'(?:"roster presence [^"]*"\s*)(?:"[^"]*"\s*)*', file.read())
+    return words.group(0).replace('"', "").split()
 
 
 def running(server, host="localhost"):
