@@ -340,7 +340,10 @@ struct jd_session {
 	struct jd_jid jid;     /* full */
 	struct mailbox mailbox;
 	struct list receipts; /* not yet handled, oldest first */
-	uint32_t handled;     /* unbroken run of handled stanzas, counted (XEP-0198 h) */
+	unsigned n_receipts;
+	enum { PACE_FREE, PACE_WAITS, PACE_GIVEN_UP } pace;
+	struct timer pace_timer;
+	uint32_t handled; /* unbroken run of handled stanzas, counted (XEP-0198 h) */
 	unsigned refs;
 	bool bound, framed, secure, held, failing, bind2, inactive;
 	int8_t priority;
@@ -366,6 +369,11 @@ static inline struct jd_str session_device(const struct jd_session *s)
 }
 
 #define SESSION_HOLD_POSTS 64 /* its client is not read beyond this */
+/* So many that it has sent may be on their way through the homes of others, which have room for
+ * some such senders. Who is faster than they commit waits, but only so long: a home that is stuck
+ * answers when it is full, and others are not held up by it. */
+#define SESSION_AHEAD     64
+#define SESSION_PACE_USEC JD_USEC_PER_SEC
 
 /* -- external components (component.c) ------------------------------------------------------- */
 
@@ -447,6 +455,8 @@ struct jd_receipt {
 	bool uncounted;
 };
 /* One reference, for the caller. */
+/* session.c: one of its receipts has gone. */
+void session_pace(struct jd_session *s);
 struct jd_receipt *receipt_new(struct jd_session *s, struct jd_stanza *st);
 static inline struct jd_receipt *receipt_ref(struct jd_receipt *r)
 {

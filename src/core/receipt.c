@@ -13,6 +13,7 @@ struct jd_receipt *receipt_new(struct jd_session *s, struct jd_stanza *st)
 
 	*r = (struct jd_receipt){.session = s, .st = st, .refs = 1};
 	list_append(&s->receipts, &r->node);
+	s->n_receipts++;
 	st->receipt = r;
 	return r;
 }
@@ -37,8 +38,10 @@ static void session_advance(struct jd_session *s)
 		late |= r->late;
 		s->handled += !r->uncounted;
 		list_remove(&r->node);
+		s->n_receipts--;
 		slab_put(r);
 	}
+	session_pace(s);
 	if (answers || late)
 		sm_answer(s, answers ? answers : 1);
 	if (s->sm && s->sm->resume && list_empty(&s->receipts))
@@ -65,6 +68,7 @@ void receipts_abandon(struct jd_session *s)
 		struct jd_receipt *r = container_of(s->receipts.next, struct jd_receipt, node);
 
 		list_remove(&r->node);
+		s->n_receipts--;
 		r->session = NULL;
 		if (!r->refs)
 			slab_put(r);

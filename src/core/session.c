@@ -55,6 +55,25 @@ static void session_relax(struct jd_session *s)
 		session_end(s, STREAM_INTERNAL_SERVER_ERROR, NULL);
 }
 
+static void on_pace(struct timer *t)
+{
+	struct jd_session *s = container_of(t, struct jd_session, pace_timer);
+
+	s->pace = PACE_GIVEN_UP;
+	mailbox_unhold(&s->mailbox);
+}
+
+void session_pace(struct jd_session *s)
+{
+	if (s->pace == PACE_FREE || s->n_receipts > s->mailbox.count + SESSION_AHEAD / 2)
+		return;
+	if (s->pace == PACE_WAITS) {
+		loop_timer_cancel(server.loop, &s->pace_timer);
+		mailbox_unhold(&s->mailbox);
+	}
+	s->pace = PACE_FREE;
+}
+
 static void session_in_end(struct jd_call *call, enum jd_verdict verdict)
 {
 	struct jd_session *s = call->ev.session;
@@ -64,6 +83,11 @@ static void session_in_end(struct jd_call *call, enum jd_verdict verdict)
 	jd_route(call->ev.st);
 	if (s->bound && jd_jid_bare_eq(call->ev.st->to, s->jid))
 		mailbox_wait_room(&s->account->mailbox, call->mailbox);
+	if (s->bound && s->pace == PACE_FREE && s->n_receipts > s->mailbox.count + SESSION_AHEAD) {
+		s->pace = PACE_WAITS;
+		mailbox_hold(&s->mailbox);
+		loop_timer(server.loop, &s->pace_timer, SESSION_PACE_USEC, on_pace);
+	}
 }
 
 /* True when the stanza was refused and answered. */

@@ -39,6 +39,7 @@ void session_unbind(struct jd_session *s)
 	session_detach(s);
 	mailbox_fini(&s->mailbox);
 	receipts_abandon(s);
+	loop_timer_cancel(server.loop, &s->pace_timer);
 	owner_cancel_all(&s->owner);
 	drains_end(s);
 	slots_free_session(&s->slots, s->host);
