@@ -20,7 +20,13 @@
 	" AND " place " < " least "(CAST($3 AS BIGINT), COALESCE((SELECT id + 1"                   \
 	" FROM archive WHERE owner = $1 AND at <= $5 ORDER BY at DESC LIMIT 1), 0))"
 #define RANGE_SQLITE RANGE("id", "MAX", "MIN")
-#define RANGE_PGSQL  RANGE("id", "GREATEST", "LEAST")
+/* PostgreSQL takes two bounds for a narrow range, whatever they turn out to be, and would read all
+ * of it to sort it. A comparison of rows is a bound of the index just as well, and no such pair. */
+#define RANGE_PGSQL                                                                                \
+	"owner = $1 AND id > GREATEST(CAST($2 AS BIGINT), COALESCE((SELECT id - 1"                 \
+	" FROM archive WHERE owner = $1 AND at >= $4 ORDER BY at LIMIT 1), 9223372036854775806))"  \
+	" AND (id, 0) < (LEAST(CAST($3 AS BIGINT), COALESCE((SELECT id + 1"                        \
+	" FROM archive WHERE owner = $1 AND at <= $5 ORDER BY at DESC LIMIT 1), 0)), 0)"
 
 #define OVER(dir) "OVER (ORDER BY id " dir " ROWS UNBOUNDED PRECEDING)"
 #define FITS      "(p.ahead = 0 OR p.ahead + p.bytes <= " PAGE_BYTES ")"

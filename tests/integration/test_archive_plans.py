@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""A page of an archive reads one run of an index, however much there is.
+
+The statements are those of the module, read out of what has been built, and the
+databases say how they would run them."""
+
+import os
+import re
+
+import pytest
+
+from database import Database
+from server import build_dir
+
+pytestmark = pytest.mark.ours
+
+END = 2 ** 63 - 1
+ROWS = int(os.environ.get("JACKDAW_ARCHIVE_ROWS", "20000"))
+OWNERS = 3
+SPARE = 20  # pages of the database that trees of another height may cost
+
+
+def statements(dialect):
+    """The texts of all statements that read rows of an archive."""
+    alias = {"pgsql": b"p", "sqlite": b"a"}[dialect]
+    for path in ("modules/mod_archive/.libs/mod_archive.so", "jackdaw"):
+        path = os.path.join(build_dir(), path)
+        if not os.path.exists(path):
+            continue
+        with open(path, "rb") as file:
+            found = re.findall(rb"SELECT %s\.id, %s\.at, [^\0]*" % (alias, alias), file.read())
+        if found:
+            return [text.decode() for text in found]
+    raise AssertionError("the module's statements are not found")
+
+
+def values(text, owner, rows):
+    """What a client's query would put into it: the page behind the middle."""
+    page = {1: owner, 2: rows // 2, 3: END, 4: 0, 5: END}
+    if "$11" not in text:
+        return {**page, 6: 51}
+    page.update({6: rows // 2, 7: 0, 8: 0, 9: 0, 10: 1, 11: 51, 12: "peer3@example.org"})
+    if "json" in text:
+        page.update({12: "[%d,%d]" % (rows // 2 + 1, rows // 2 + 2), 13: 2, 14: None, 15: None})
+    elif "$13" in text:
+        page[13] = "phone"
+    return {n: v for n, v in page.items() if "$%d" % n in text}
+
+
+def make_rows(base, rows):
+    numbers = ("generate_series(1, %d) AS i" % rows if base.pgsql else
+               "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+               " SELECT i FROM n)" % rows)
+    stanza = "decode('3c6d2f3e', 'hex')" if base.pgsql else "X'3c6d2f3e'"
+    base.run(["INSERT INTO archive_owner (owner, next_id, total, counted) SELECT owner, 1, 0, 0"
+              " FROM account WHERE true ON CONFLICT DO NOTHING"] +
+             ["INSERT INTO archive (owner, id, at, peer, resource, direction, type, flags, format,"
+              " stanza) SELECT a.owner, i, 1000000 * CAST(i AS BIGINT), 'peer' || (i %% 7) ||"
+              " '@example.org', 'phone', i %% 2, 1, 1, 0, %s FROM %s, account a" % (stanza, numbers),
+              "ANALYZE archive"])
+
+
+def literal(value):
+    return "NULL" if value is None else "'%s'" % value if isinstance(value, str) else str(value)
+
+
+def explain_sqlite(base, text, rows=ROWS):
+    given = values(text, base.number("SELECT min(owner) FROM account"), rows)
+    for n in sorted(given, reverse=True):
+        text = text.replace("$%d" % n, literal(given[n]))
+    return [row[3] for row in base.rows("EXPLAIN QUERY PLAN " + text.replace("%", "%%"))]
+
+
+def explain_pgsql(base, text, rows=ROWS):
+    given = values(text, base.number("SELECT min(owner) FROM account"), rows)
+    kinds = ", ".join("text" if n in (14, 15) or isinstance(v, str) else "bigint"
+                      for n, v in sorted(given.items()))
+    found = base.rows(
+        "SET plan_cache_mode = force_generic_plan; PREPARE page(%s) AS %s;"
+        " EXPLAIN (ANALYZE, BUFFERS, COSTS off, TIMING off, SUMMARY off) EXECUTE page(%s)"
+        % (kinds, text.replace("%", "%%"), ", ".join(literal(v) for _, v in sorted(given.items()))))
+    return [row[0] for row in found if row and row[0] not in ("SET", "PREPARE")]
+
+
+def pages_read(plan):
+    found = re.search(r"Buffers: shared hit=(\d+)(?: read=(\d+))?", "\n".join(plan))
+    return int(found[1]) + int(found[2] or 0)
+
+
+@pytest.fixture
+def base(own_server, make_account):
+    server = own_server()
+    for i in range(OWNERS):
+        make_account(server, "u%d" % i)
+    server.stop()
+    return Database(server)
+
+
+def test_a_page_is_a_run_of_an_index(base):
+    make_rows(base, ROWS)
+    texts = statements("pgsql" if base.pgsql else "sqlite")
+    assert len(texts) >= 12
+    for text in texts:
+        plan = (explain_pgsql if base.pgsql else explain_sqlite)(base, text)
+        whole = "\n".join(plan)
+        if base.pgsql:
+            assert "Seq Scan on archive" not in whole and "Bitmap" not in whole, whole
+            assert pages_read(plan) < 400, whole
+        else:
+            assert not re.search(r"\bSCAN (archive|a)\b", whole), whole
+            inner = [line for line in plan if "SEARCH archive USING" in line]
+            assert [line for line in inner if "id>? AND id<?" in line or "id=?" in line], whole
+
+
+def cost(base, text, rows):
+    """Pages of the database; SQLite does not tell those, but what it would do."""
+    if base.pgsql:
+        return pages_read(explain_pgsql(base, text, rows))
+    return explain_sqlite(base, text, rows)
+
+
+def test_a_page_costs_the_same_whatever_there_is(base):
+    texts = [t for t in statements("pgsql" if base.pgsql else "sqlite")
+             if "json" not in t and "$13" not in t]
+    make_rows(base, ROWS // 10)
+    few = [cost(base, text, ROWS // 10) for text in texts]
+    base.run(["DELETE FROM archive"])
+    make_rows(base, ROWS)
+    many = [cost(base, text, ROWS) for text in texts]
+    if base.pgsql:
+        assert all(b <= a + SPARE for a, b in zip(few, many)), (few, many)
+    else:
+        assert few == many
