@@ -33,11 +33,10 @@ static struct jd_stmt is_listed = {
 	.sql = "SELECT state FROM roster_item WHERE owner = $1 AND jid = $2",
 };
 
-/* A message that is being stored: data of the call. */
+/* A message that is being stored: data of the call, which holds its receipt while it waits. */
 struct storing {
 	struct jd_instance *mi;
 	struct jd_stanza_event ev;
-	struct jd_receipt *receipt;
 	bool in;     /* it comes in */
 	bool hidden; /* only until it is delivered */
 	enum kept kept;
@@ -68,8 +67,6 @@ static void end(struct storing *s, enum jd_verdict verdict)
 {
 	s->ended = true;
 	s->verdict = verdict;
-	jd_receipt_drop(s->receipt);
-	s->receipt = NULL;
 	if (s->waiting)
 		jd_resume(s->ev.call, verdict);
 }
@@ -164,8 +161,7 @@ static void store_ahead(struct storing *s)
 	struct jd_archive_put row = row_of(s);
 	struct ahead *a = jd_alloc(sizeof(*a));
 
-	a->receipt = s->receipt;
-	s->receipt = NULL;
+	a->receipt = jd_receipt_take(s->ev.st);
 	a->session = s->ev.session;
 	a->promise = jd_promise_new(jd_session_pending(a->session), (void (*)(void))on_ahead,
 				    on_session_gone, a);
@@ -174,8 +170,8 @@ static void store_ahead(struct storing *s)
 		end(s, JD_PASS);
 		return;
 	}
-	s->receipt = a->receipt;
 	jd_promise_end(a->promise);
+	jd_receipt_drop(a->receipt);
 	jd_free(a);
 	refuse(s);
 }
@@ -276,7 +272,6 @@ static enum jd_verdict take(struct jd_instance *mi, struct jd_stanza_event *ev, 
 	s->in = in;
 	s->kept = kept;
 	s->flags = flags;
-	s->receipt = jd_receipt_take(ev->st);
 	if (in_trouble(s))
 		refuse(s);
 	else if (home_of(s)->loaded)

@@ -20,11 +20,12 @@ static bool is_from_account(const struct jd_stanza_event *ev)
 
 /* -- messages that are not in the log -------------------------------------------------------- */
 
+/* A page of a room's archive has rows of that, and its end would not wait for it. */
 static bool must_wait(const struct jd_stanza_event *ev)
 {
 	const struct jd_stanza *st = ev->st;
 
-	return st->kind == JD_MESSAGE && st->type != JD_TYPE_GROUPCHAT &&
+	return st->kind == JD_MESSAGE && !st->row.owner && st->type != JD_TYPE_GROUPCHAT &&
 	       st->type != JD_TYPE_HEADLINE && !is_from_account(ev);
 }
 
