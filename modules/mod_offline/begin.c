@@ -191,18 +191,19 @@ static void begin_bind2(struct drain *d, uint64_t last)
 	find_hidden(d);
 }
 
-static void on_state(void *arg, int result, uint64_t last, uint64_t total)
+static void on_last(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct drain *d = arg;
 	struct home *h = drain_home(d);
+	uint64_t last;
 
-	(void)total;
 	if (!drain_wanted(d))
 		return;
-	if (result < 0 && result != -JD_ENOENT) {
+	if (status != JD_DB_OK) {
 		drain_retry(d);
 		return;
 	}
+	last = (uint64_t)jd_row_int(rows, 0, 0);
 	d->at = h->taken.base;
 	if (jd_session_bind2(d->session)) {
 		begin_bind2(d, last);
@@ -220,7 +221,6 @@ static void on_state(void *arg, int result, uint64_t last, uint64_t total)
 
 void begin_step(struct drain *d)
 {
-	const struct offline *o = jd_data(d->mi);
 	struct home *h = drain_home(d);
 
 	if (!h->loaded) { /* then drain_loaded() */
@@ -229,8 +229,8 @@ void begin_step(struct drain *d)
 		return;
 	}
 	d->busy = true;
-	if (o->archive->state(o->archive_mi, jd_session_pending(d->session), h->owner, on_state,
-			      d) < 0)
+	if (jd_db_query(jd_session_pending(d->session), &there,
+			JD_PARAMS(jd_int((int64_t)h->owner)), on_last, d) < 0)
 		drain_retry(d);
 }
 

@@ -157,7 +157,8 @@ def test_full_disk(own_server, make_account):
     done = server.ctl("adduser", fresh("late") + "@localhost", stdin="secret\n")
     assert done.returncode == 1 and done.stderr.strip()
     other = bob.ready("ws")
-    one.message(other.jid, "the disk is full, we talk")
+    one.send("<message to='%s'><body>the disk is full, we talk</body>"
+             "<no-store xmlns='urn:xmpp:hints'/></message>" % other.jid)
     other.wait("message", from_=one.jid)
     assert set(contacts(one)) == {"before@x.test"}
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
