@@ -188,9 +188,13 @@ def test_time_is_over(own_server, make_account):
     other.send("<iq type='get' id='v' to='%s'><query xmlns='jabber:iq:version'/></iq>" % client.jid)
     assert condition(other.wait("iq", id="v"))[1] == "service-unavailable"
     other.wait("presence", type="unavailable", from_=client.jid)
-    assert condition(other.wait("message", id="lost"))[1] == "service-unavailable"
     _, answer = resume(server, account, client.sm_id, 0)
     assert why(answer) == "item-not-found"
+    back = account.ready()
+    message = back.wait("message", id="lost")
+    assert message.find(qname("delay:delay")) is not None
+    assert not [e for e in other.barrier(back) if e.get("id") == "lost"]
+    assert not other.taken("message", type="error")
 
 
 def test_given_to_another_device(server, make_account):
