@@ -289,10 +289,15 @@ static enum jd_verdict take(struct jd_instance *mi, struct jd_stanza_event *ev, 
 static bool is_own_id(struct jd_el child, const void *arg)
 {
 	const struct jd_stanza_event *ev = arg;
+	struct jd_str text;
 	struct jd_jid by;
 
-	return jd_el_is(child, JD_NS_SID, "stanza-id") &&
-	       jd_jid_parse(ev->st->arena, jd_el_attr(child, "by"), &by) == 0 &&
+	if (!jd_el_is(child, JD_NS_SID, "stanza-id"))
+		return false;
+	text = jd_el_attr(child, "by");
+	if (jd_str_eq(text, jd_jid_bare_str(ev->st->from))) /* a room's: cheap, for all in it */
+		return jd_jid_bare_eq(ev->st->from, jd_account_jid(ev->account));
+	return jd_jid_parse(ev->st->arena, text, &by) == 0 &&
 	       jd_jid_eq(by, jd_account_jid(ev->account));
 }
 
