@@ -2,7 +2,9 @@
  *
  * Registration with a room (XEP-0045 7.10): whoever registers becomes a member, with a name
  * that nobody else can have.  A room for members only does not take everybody who asks:
- * there, only members can, to reserve a name.
+ * there, only members can, to reserve a name.  Members may speak, and may read what was said
+ * without having entered: so where there is a password, or voice is given, whoever registers
+ * must have got that far.
  */
 #include "muc.h"
 
@@ -21,6 +23,15 @@ static const struct jd_form_def def = {
 	.fields = fields,
 };
 
+static bool takes_strangers(const struct room *r, struct jd_jid who)
+{
+	const struct occupant *o = muc_occupant_of(r, who);
+
+	if (r->config.members_only)
+		return false;
+	return o ? o->role >= ROLE_PARTICIPANT : !r->config.password.len && !r->config.moderated;
+}
+
 static enum jd_verdict refuse_stranger(struct visit *v)
 {
 	const struct room *r = v->room;
@@ -30,7 +41,7 @@ static enum jd_verdict refuse_stranger(struct visit *v)
 		return muc_fail(v, JD_ITEM_NOT_FOUND, "There is no such room.");
 	if (a == AFF_OUTCAST || !v->st->from.local_len)
 		return muc_fail(v, JD_FORBIDDEN, NULL);
-	if (a == AFF_NONE && r->config.members_only)
+	if (a == AFF_NONE && !takes_strangers(r, v->st->from))
 		return muc_fail(v, JD_NOT_ALLOWED, "Only admins add members to this room.");
 	return JD_PASS;
 }

@@ -310,6 +310,26 @@ def test_7_10_registration(alice, bob, account):
     assert condition(c.iq("get", ask, a.room)) == ("cancel", "not-allowed")
 
 
+def test_7_10_registration_opens_nothing(alice, bob, account):
+    """Neither the log of a room with a password, nor voice, is to be had by registering."""
+    a = create(alice, passwordprotectedroom=1, roomsecret="cauldron")
+    b, c = bob.ready(), account().ready()
+    log = "<query xmlns='urn:xmpp:mam:2'/>"
+    a.say("between us")
+    a.hears("between us")
+    assert condition(register(b, a.room, "b")) == ("cancel", "not-allowed")
+    assert condition(b.iq("set", log, a.room))[1] == "forbidden"
+    assert a.listed(affiliation="member") == []
+    Occupant(b, a.room, "b").join("<password>cauldron</password>")
+    assert register(b, a.room, "b").get("type") == OK
+    assert a.configure(passwordprotectedroom=0, moderatedroom=1).get("type") == OK
+    assert condition(register(c, a.room, "c")) == ("cancel", "not-allowed")
+    visitor = Occupant(c, a.room, "c").join()
+    assert rank(visitor.self_presence) == ("none", "visitor")
+    assert condition(register(c, a.room, "c")) == ("cancel", "not-allowed")
+    assert [i["jid"] for i in a.listed(affiliation="member")] == [bob.jid]
+
+
 # -- 7.8 invitations
 
 
