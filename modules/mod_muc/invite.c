@@ -170,9 +170,10 @@ static enum jd_verdict decline(struct visit *v, struct jd_el el)
 		o = muc_occupant_find(v->room, jd_jid_resource(to));
 	else
 		o = muc_occupant_of(v->room, to);
-	if (!o) /* else anybody could send to anybody in the name of the room */
-		return muc_refuse(v, JD_ITEM_NOT_FOUND, JD_ERRTYPE_DEFAULT,
-				  "Who has invited you is not here.");
+	/* Else anybody could send to anybody in the name of the room; and an error would tell
+	 * anybody who is in it. */
+	if (!o)
+		return JD_DROP;
 	x = jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, muc_room_jid(v->room), o->devices->jid,
 			  v->st->id);
 	jd_xml_start(x, NS_USER, "x");
