@@ -9,7 +9,8 @@
 
 #define NEWEST_STR  "2000"
 #define NEWEST      2000
-#define HIDDEN_MOST "1024"
+#define HIDDEN_STR  "1024"
+#define HIDDEN_MOST 1024
 
 /* Where the newest rows begin. */
 static struct jd_stmt newest = {
@@ -23,7 +24,7 @@ static struct jd_stmt hidden = {
 	.name = "offline.hidden",
 	.lane = JD_LANE_READ,
 	.sql = "SELECT id FROM archive WHERE owner = $1 AND flags & 2 = 2 AND direction = 0"
-	       " AND id <= $2 ORDER BY id LIMIT " HIDDEN_MOST,
+	       " AND id <= $2 ORDER BY id LIMIT " HIDDEN_STR,
 };
 
 /* The last row, as everybody sees it. */
@@ -96,7 +97,8 @@ static void leave_older(struct drain *d, const struct jd_rows *rows)
 		if (id > at)
 			at = id;
 	}
-	if (d->at > at)
+	/* there may be more of them behind the last one that was listed */
+	if (d->at > at && jd_rows_count(rows) < HIDDEN_MOST)
 		offline_home_take(h, at + 1, d->at, true);
 }
 

@@ -106,10 +106,11 @@ bool drain_write(struct drain *d, const struct jd_archived *row)
 		return true;
 	st = delayed(d, row);
 	d->writing = true;
+	d->passed = false;
 	good = jd_session_send(d->session, st);
 	d->writing = false;
 	jd_stanza_unref(st);
-	if (good && !idset_has(&d->given, row->id))
+	if (good && !d->passed)
 		offline_home_taken(drain_home(d), &row->id, 1);
 	return good;
 }
@@ -241,7 +242,7 @@ void drain_rewind(struct drain *d, uint64_t from)
 	case PHASE_HIDDEN:
 		break;
 	case PHASE_ROWS:
-		d->stale = d->busy && d->at >= from;
+		d->stale |= d->busy && d->at >= from;
 		break;
 	case PHASE_LIVE:
 		d->phase = PHASE_ROWS;

@@ -112,6 +112,7 @@ static bool on_row(struct drain *d, struct home *h, const struct jd_stanza_event
 			d->missed = id;
 		return true;
 	}
+	d->passed |= d->writing;
 	note(d, h, id);
 	if (!mine && is_hidden(ev))
 		idset_add(&h->hidden, id, id);

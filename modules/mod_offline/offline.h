@@ -111,7 +111,8 @@ struct drain {
 	enum phase phase;
 	bool busy;          /* something has been asked for that will call back ... */
 	bool stale;         /* ... with what is of no use any more */
-	bool writing;       /* what is being written comes from here */
+	bool writing;       /* what is being written comes from here ... */
+	bool passed;        /* ... and nobody has refused it in the session's name */
 	struct idset given; /* rows that have been written to it, whoever wrote them */
 	uint64_t at;        /* rows up to here have been looked at */
 	uint64_t missed;    /* the last row that was held back: the log has it */
