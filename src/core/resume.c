@@ -217,6 +217,7 @@ static void on_ready(struct defer *d)
 	if (!list_empty(&s->receipts)) /* something came by another way; the deadline stands */
 		return;
 	s->sm->resume = NULL;
+	session_ref(s); /* whoever is told of what it has got may end it */
 	attach(r);
 	(void)unacked_confirm(s, r->h);
 	result.h = s->handled;
@@ -224,6 +225,7 @@ static void on_ready(struct defer *d)
 		finish(r, &result);
 	else
 		finish(r, &(struct resume_result){.over = true});
+	session_unref(s);
 }
 
 static void on_deadline(struct timer *t)
@@ -241,10 +243,16 @@ void sm_caught_up(struct jd_session *s)
 
 /* -- wanted --------------------------------------------------------------------------------- */
 
+/* Its client has ended the stream: it only waits for what that has sent before. */
+static bool is_ending(const struct jd_session *s)
+{
+	return !s->client && !s->sm->resume && !timer_armed(&s->sm->expiry);
+}
+
 static struct jd_session *find(const struct jd_account *a, struct jd_str id)
 {
 	for (struct jd_session *s = jd_session_next(a, NULL); s; s = jd_session_next(a, s))
-		if (s->sm && s->sm->id[0] && id.len == SM_ID_LEN &&
+		if (s->sm && s->sm->id[0] && id.len == SM_ID_LEN && !is_ending(s) &&
 		    crypto_equal(s->sm->id, id.p, SM_ID_LEN))
 			return s;
 	return NULL;
@@ -407,7 +415,7 @@ static void on_result(void *arg, const struct resume_result *result)
 
 void client_resume(struct client *c, struct resume_ask *ask)
 {
-	if (server.stopping || c->session) {
+	if (server.stopping || c->session || c->ended) {
 		c2s_end(c->link, STREAM_SYSTEM_SHUTDOWN, NULL);
 		mem_free(ask);
 		return;
