@@ -168,6 +168,17 @@ static void end_replaced(struct jd_account *a, struct jd_jid jid, struct jd_str 
 	}
 }
 
+/* Nobody may ever come back for it. */
+static void end_oldest_lost(struct jd_account *a)
+{
+	struct jd_session *s = jd_session_next(a, NULL);
+
+	while (s && !jd_session_hibernates(s))
+		s = jd_session_next(a, s);
+	if (s)
+		session_end(s, STREAM_RESOURCE_CONSTRAINT, NULL);
+}
+
 struct jd_session *session_admit(struct client *c, const struct bind_ask *ask, struct jd_account *a)
 {
 	char text[JD_JID_MAX];
@@ -175,6 +186,8 @@ struct jd_session *session_admit(struct client *c, const struct bind_ask *ask, s
 	struct jd_session *s;
 
 	end_replaced(a, jid, ask->device);
+	if (a->n_sessions >= ACCOUNT_MAX_SESSIONS)
+		end_oldest_lost(a);
 	if (a->n_sessions >= ACCOUNT_MAX_SESSIONS)
 		return NULL;
 	s = session_new(c, ask, a, jid);
