@@ -74,11 +74,12 @@ static void test_iq_never(void **state)
 {
 	(void)state;
 	request("async", "bob@localhost");
+	world_advance(JD_USEC_PER_SEC);
 	request("wait", "bob@localhost");
 	message("1");
-	world_advance(29 * JD_USEC_PER_SEC);
+	world_advance(28 * JD_USEC_PER_SEC);
 	gets_nothing(a);
-	world_advance(2 * JD_USEC_PER_SEC);
+	world_advance(3 * JD_USEC_PER_SEC);
 	assert_true(world_announced(2));
 	gets(a, "id='async'", "internal-server-error", NULL);
 	gets(a, "id='wait'", "internal-server-error", NULL);
