@@ -113,6 +113,7 @@ static bool is_fleeting(const struct config *c, bool locked)
 struct load {
 	struct visit *v;
 	muc_done_fn fn;
+	uint64_t owner;
 	struct jd_str config, salt, subject;
 	bool locked;
 	jd_usec subject_at;
@@ -128,7 +129,13 @@ static void fill_affiliates(struct room *r, const struct jd_rows *rows, struct j
 					  jd_row_str(rows, i, 2), jd_row_str(rows, i, 3));
 }
 
-/* Another visit, one that did not stop the room, may have been first. */
+/* A visit that does not stop the room may come late: another one has loaded it, or it was destroyed
+ * or made anew meanwhile, and what these rows say is of a room that is not there any more. */
+static bool is_late(const struct load *l)
+{
+	return l->v->room->loaded || muc_room_owner(l->v->room) != l->owner;
+}
+
 static void on_affiliations(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct load *l = arg;
@@ -138,7 +145,7 @@ static void on_affiliations(void *arg, enum jd_db_status status, const struct jd
 		l->fn(l->v, -JD_EDB);
 		return;
 	}
-	if (!r->loaded) {
+	if (!is_late(l)) {
 		muc_room_reset(r);
 		if (!muc_config_parse(l->v->muc, l->config, &r->config))
 			muc_config_default(l->v->muc, &r->config);
@@ -160,6 +167,10 @@ static void on_room(void *arg, enum jd_db_status status, const struct jd_rows *r
 
 	if (status != JD_DB_OK) {
 		l->fn(l->v, -JD_EDB);
+		return;
+	}
+	if (is_late(l)) {
+		l->fn(l->v, 0);
 		return;
 	}
 	if (!jd_rows_count(rows)) { /* a number, and nothing else: it was never made */
@@ -184,6 +195,7 @@ int muc_store_load(struct visit *v, muc_done_fn fn)
 
 	l->v = v;
 	l->fn = fn;
+	l->owner = muc_room_owner(v->room);
 	return jd_db_query(v->pending, &get_room, JD_PARAMS(owner_of(v->room)), on_room, l);
 }
 
