@@ -95,6 +95,30 @@ void muc_relays_free(struct muc *muc)
 		relay_free(muc->relays);
 }
 
+/* Of an error, what it is and what is said about it: all else (by, an address in `gone`, what was
+ * asked) may tell who the other one is. */
+static void answer_error(struct muc_relay *y, struct jd_stanza *answer)
+{
+	struct jd_el error = jd_el_child(jd_stanza_root(answer), JD_NS_STANZA, "error");
+	struct jd_str type = jd_el_attr(error, "type");
+	struct jd_xml *x = jd_stanza_new(JD_IQ, JD_TYPE_ERROR, y->st->to, y->st->from, y->st->id);
+	enum jd_condition c = JD_BAD_REQUEST;
+
+	while (c < JD_UNDEFINED_CONDITION &&
+	       !jd_el_ok(jd_el_child(error, JD_NS_STANZA_ERRORS, jd_condition_name(c))))
+		c++;
+	jd_xml_start(x, JD_NS_STANZA, "error");
+	jd_xml_attr(x, "type", type.len ? type : JD_STR("cancel"));
+	jd_xml_start(x, JD_NS_STANZA_ERRORS, jd_condition_name(c));
+	jd_xml_end(x);
+	if (jd_el_ok(jd_el_child(error, JD_NS_STANZA_ERRORS, "text")))
+		jd_xml_leaf(
+			x, JD_NS_STANZA_ERRORS, "text",
+			jd_el_text(jd_el_child(error, JD_NS_STANZA_ERRORS, "text"), answer->arena));
+	jd_xml_end(x);
+	jd_send(x);
+}
+
 static void on_answer(void *arg, struct jd_stanza *answer)
 {
 	struct muc_relay *y = arg;
@@ -102,6 +126,8 @@ static void on_answer(void *arg, struct jd_stanza *answer)
 
 	if (!answer) {
 		jd_bounce(y->st, JD_REMOTE_SERVER_TIMEOUT, NULL);
+	} else if (answer->type == JD_TYPE_ERROR) {
+		answer_error(y, answer);
 	} else {
 		x = jd_stanza_new(JD_IQ, answer->type, y->st->to, y->st->from, y->st->id);
 		JD_EL_EACH(child, jd_stanza_root(answer))

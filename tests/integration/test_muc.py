@@ -427,6 +427,18 @@ def test_request_through_the_room(alice, bob, account):
                   "<name>x</name></query></iq>" % (asked.get("id"), b.jid))
     answer = b.client.wait("iq", type="result", id="q1")
     assert answer.get("from") == a.jid and len(answer) == 1
+    b.client.send("<iq type='get' id='q2' to='%s'><query xmlns='jabber:iq:version'/></iq>" % a.jid)
+    asked = a.client.wait("iq", type="get", from_=b.jid)
+    stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas"
+    a.client.send("<iq type='error' id='%s' to='%s'><query xmlns='jabber:iq:version'/>"
+                  "<error type='cancel' by='%s'><gone xmlns='%s'>xmpp:%s</gone>"
+                  "<text xmlns='%s'>why</text><x xmlns='urn:own'>%s</x></error></iq>"
+                  % (asked.get("id"), b.jid, alice.jid, stanzas, alice.jid, stanzas, alice.jid))
+    answer = b.client.wait("iq", type="error", id="q2")
+    assert condition(answer) == ("cancel", "gone") and answer.get("from") == a.jid
+    assert answer.findtext(".//{%s}text" % stanzas) == "why"
+    for element in answer.iter():
+        assert alice.jid not in "%s %s" % (element.text, list(element.attrib.values()))
     stranger = account().ready()
     answer = stranger.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", a.jid)
     assert condition(answer)[1] == "bad-request"
