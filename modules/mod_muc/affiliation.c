@@ -130,6 +130,7 @@ void muc_affiliate_put(struct room *r, struct jd_jid who, enum affiliation affil
 			(r->n_affiliates - i) * sizeof(struct affiliate *));
 		r->affiliates[i] = jd_alloc(sizeof(struct affiliate));
 		r->affiliates[i]->jid = muc_jid_keep(jd_jid_bare(who));
+		r->affiliates[i]->came = muc_occupant_of(r, who) != NULL;
 		r->n_affiliates++;
 	}
 	a = r->affiliates[i];
@@ -138,6 +139,14 @@ void muc_affiliate_put(struct room *r, struct jd_jid who, enum affiliation affil
 	a->affiliation = affiliation;
 	a->nick = text_of(nick);
 	a->reason = text_of(reason);
+}
+
+void muc_affiliate_came(struct room *r, struct jd_jid who)
+{
+	struct affiliate *a = muc_affiliate_find(r, who);
+
+	if (a)
+		a->came = true;
 }
 
 void muc_affiliates_free(struct room *r)

@@ -127,6 +127,7 @@ static enum jd_verdict enter(struct visit *v, bool created)
 		o = muc_occupant_add(r, v->st->to, v->st->from,
 				     muc_role_of(&r->config, muc_power(r, v->st->from)));
 	d = muc_device_add(o, v->st);
+	muc_affiliate_came(r, v->st->from);
 	tell_entrance(o, d, created);
 	return muc_history(v, history);
 }

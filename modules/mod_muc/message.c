@@ -109,7 +109,8 @@ static struct jd_stanza *named(const struct room *r, struct jd_stanza *st, uint6
 /* -- members who are not here --------------------------------------------------------------------
  */
 
-/* Once for what comes in a burst; their servers are not told: protocol.md 15. */
+/* Once for what comes in a burst; their servers are not told: protocol.md 15.  Whoever was only put
+ * on the list by others is not woken: anybody can make a room, with a list of thousands. */
 static void on_notice(void *arg)
 {
 	struct room *r = arg;
@@ -117,10 +118,10 @@ static void on_notice(void *arg)
 
 	r->notice = NULL;
 	r->notice_timer = NULL;
-	for (size_t i = 0; i < r->n_affiliates; i++) {
+	for (size_t i = 0; st && i < r->n_affiliates; i++) {
 		const struct affiliate *a = r->affiliates[i];
 
-		if (a->affiliation >= AFF_MEMBER && !muc_occupant_of(r, a->jid))
+		if (a->came && a->affiliation >= AFF_MEMBER && !muc_occupant_of(r, a->jid))
 			jd_notice(a->jid, st);
 	}
 	jd_stanza_unref(st);

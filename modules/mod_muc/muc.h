@@ -99,6 +99,7 @@ struct affiliate {
 	struct jd_jid jid; /* bare */
 	enum affiliation affiliation;
 	char *nick, *reason; /* or NULL */
+	bool came;           /* by himself, or registered, since the room was loaded */
 };
 
 struct occupant;
@@ -380,6 +381,8 @@ struct standing {
 void muc_affiliate_put(struct room *r, struct jd_jid who, enum affiliation affiliation,
 		       struct jd_str nick, struct jd_str reason);
 void muc_affiliates_free(struct room *r);
+/* He wants to have to do with the room, which others cannot say for him. */
+void muc_affiliate_came(struct room *r, struct jd_jid who);
 /* The name that is reserved for him afterwards; p NULL: none. */
 struct jd_str muc_standing_nick(const struct room *r, const struct standing *s);
 /* The row of a change, for a unit. */

@@ -73,13 +73,16 @@ enum jd_verdict muc_on_register_get(struct visit *v)
 static void on_registered(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct visit *v = arg;
+	const struct standing *s = v->data;
 
 	(void)rows;
 	if (status != JD_DB_OK) {
 		v->room->loaded = false;
 		(void)muc_fail(v, JD_INTERNAL_SERVER_ERROR, "It could not be stored.");
 	} else {
-		muc_standing_apply(v->room, v->data, JD_STR_NULL);
+		muc_standing_apply(v->room, s, JD_STR_NULL);
+		if (s->nick.len)
+			muc_affiliate_came(v->room, s->who);
 		jd_iq_ok(v->iq);
 	}
 	muc_end(v, JD_DONE);

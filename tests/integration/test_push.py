@@ -221,19 +221,36 @@ def test_what_is_news(make):
     not_told(tablet, alice, service)
 
 
-def test_rooms_give_notice(make):
-    """To a member who is not there."""
-    _, alice, bob, other = make(summary="body")
-    b = create(bob)
-    b.affiliate(alice.jid, "member")
-    service, a = other.ready(), alice.ready(resource="phone")
-    enable(a, service, "n")
-    a.close()
+def test_rooms_give_notice(make, make_account):
+    """To members who are not there, but were: others cannot wake whom they like."""
+    server, alice, bob, other = make(summary="body")
+    carol = make_account(server, "carol")
+    b, service = create(bob), other.ready()
+    for account, node in ((alice, "a"), (carol, "c")):
+        assert b.affiliate(account, "member", nick=node).get("type") == "result"
+        client = account.ready(resource="phone")
+        enable(client, service, node)
+        if account is carol:
+            Occupant(client, b.room, node).join()
+            b.sees(node)
+        client.close()
+    b.sees("c", "unavailable")
     b.say("\u2603")
     request = published(service)
     found = summary(request)
+    assert request.find(".//%spublish" % PUBSUB).get("node") == "c"
     assert (found["last-message-sender"], found["last-message-body"]) == (b.jid, "\u2603")
     answer(service, request)
+    not_told(b.client, alice, service)
+    # Registration is consent as well.
+    a = alice.ready(resource="phone")
+    a.iq("set", "<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>"
+         "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register</value></field>"
+         "<field var='muc#register_roomnick'><value>a</value></field></x></query>", b.room)
+    a.close()
+    b.say("again")
+    service.wait_for(lambda e: e.tag == qname("iq")
+                     and e.find(".//%spublish" % PUBSUB).get("node") == "a", "what alice is told")
 
 
 def test_a_lost_connection(make):
