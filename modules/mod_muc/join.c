@@ -126,6 +126,11 @@ static enum jd_verdict enter(struct visit *v, bool created)
 	if (!o)
 		o = muc_occupant_add(r, v->st->to, v->st->from,
 				     muc_role_of(&r->config, muc_power(r, v->st->from)));
+	if (!muc_occupant_pays(o)) {
+		if (!o->devices)
+			muc_occupant_remove(o);
+		return muc_refuse(v, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT, "Not so fast.");
+	}
 	d = muc_device_add(o, v->st);
 	muc_affiliate_came(r, v->st->from);
 	tell_entrance(o, d, created);
@@ -214,9 +219,11 @@ static void leave(struct device *d, struct news *news)
 
 static enum jd_verdict go(struct visit *v)
 {
-	struct news news = {.type = JD_TYPE_UNAVAILABLE, .role = ROLE_NONE, .words = v->st};
+	struct news news = {.type = JD_TYPE_UNAVAILABLE, .role = ROLE_NONE};
 	struct device *d = muc_device_find(v->room, v->st->from);
 
+	if (jd_stanza_size(v->st) <= PRESENCE_BYTES) /* he goes in any case */
+		news.words = v->st;
 	if (d)
 		leave(d, &news);
 	return JD_DONE;

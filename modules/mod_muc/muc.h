@@ -128,6 +128,15 @@ struct occupant {
 	jd_usec credit_at; /* by jd_now_mono() */
 };
 
+/* What somebody who has left may send when he comes back. */
+struct credit {
+	char id[ID_SIZE];
+	double left;
+	jd_usec at; /* by jd_now_mono() */
+};
+
+#define CREDITS_MAX 32
+
 /* Data of an account on this component. */
 struct room {
 	struct jd_instance *mi;
@@ -142,6 +151,7 @@ struct room {
 	struct occupant *occupants; /* in the order of their coming */
 	struct occupant **last;
 	unsigned n_occupants, n_devices;
+	struct credit *credits;    /* of the last who have left; NULL: nobody has */
 	struct jd_stanza *subject; /* NULL: there was none yet */
 	jd_usec subject_at;
 	struct jd_stanza

@@ -75,6 +75,42 @@ void muc_occupant_id(const struct room *r, struct jd_jid who, char *out)
 	out[40] = '\0';
 }
 
+/* Leaving and coming back must not make it more. */
+static struct credit *credit_of(const struct room *r, const char *id)
+{
+	for (size_t i = 0; r->credits && i < CREDITS_MAX; i++)
+		if (strcmp(r->credits[i].id, id) == 0)
+			return &r->credits[i];
+	return NULL;
+}
+
+static void recall_credit(struct occupant *o)
+{
+	const struct credit *c = credit_of(o->room, o->id);
+
+	o->credit_at = c ? c->at : jd_now_mono();
+	o->credit = c ? c->left : (double)(muc_of(o->room)->messages_per_second * BURST_SECONDS);
+}
+
+/* Instead of what was kept of him, or of who has been away longest. */
+static void keep_credit(const struct occupant *o)
+{
+	struct room *r = o->room;
+	struct credit *c = credit_of(r, o->id);
+
+	if (!r->credits)
+		r->credits = jd_alloc(CREDITS_MAX * sizeof(*r->credits));
+	if (!c) {
+		c = r->credits;
+		for (size_t i = 1; i < CREDITS_MAX; i++)
+			if (r->credits[i].at < c->at)
+				c = &r->credits[i];
+	}
+	memcpy(c->id, o->id, sizeof(c->id));
+	c->left = o->credit;
+	c->at = o->credit_at;
+}
+
 struct occupant *muc_occupant_add(struct room *r, struct jd_jid at, struct jd_jid who,
 				  enum muc_role role)
 {
@@ -84,9 +120,8 @@ struct occupant *muc_occupant_add(struct room *r, struct jd_jid at, struct jd_ji
 	o->at = muc_jid_keep(at);
 	o->who = muc_jid_keep(jd_jid_bare(who));
 	o->role = role;
-	o->credit_at = jd_now_mono();
-	o->credit = (double)(muc_of(r)->messages_per_second * BURST_SECONDS);
 	muc_occupant_id(r, who, o->id);
+	recall_credit(o);
 	if (!r->occupants) {
 		r->last = &r->occupants;
 		jd_account_hold(r->account);
@@ -165,6 +200,7 @@ void muc_occupant_remove(struct occupant *o)
 	if (r->last == &o->next)
 		r->last = p;
 	r->n_occupants--;
+	keep_credit(o);
 	muc_occupant_touch(o);
 	muc_jid_drop(&o->at);
 	muc_jid_drop(&o->who);

@@ -62,7 +62,8 @@ void muc_room_free(struct jd_instance *mi, void *data)
 		muc_occupant_remove(r->occupants);
 	muc_room_reset(r); /* the timer was cancelled before */
 	muc_room_keep(r, NULL);
-	jd_stanza_unref(r->notice);
+	jd_free(r->credits);
+	r->credits = NULL;
 }
 
 /* -- visits --------------------------------------------------------------------------------------
