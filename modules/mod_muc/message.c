@@ -226,8 +226,10 @@ static void on_subject(void *arg, enum jd_db_status status, const struct jd_rows
 		muc_end(v, verdict);
 }
 
-static enum jd_verdict change_subject(struct visit *v, struct jd_stanza *st)
+enum jd_verdict muc_say(struct visit *v, struct jd_stanza *st)
 {
+	if (!muc_is_subject(jd_stanza_root(st)))
+		return muc_publish(v, st, st->from);
 	muc_room_keep(v->room, st);
 	if (muc_store_subject(v, st, jd_now(), on_subject) == 0)
 		return JD_WAIT;
@@ -283,12 +285,10 @@ static enum jd_verdict say(struct visit *v)
 	if (!st)
 		return muc_refuse(v, JD_POLICY_VIOLATION, JD_ERRTYPE_MODIFY,
 				  "The message is too large for a room.");
-	if (subject)
-		verdict = change_subject(v, st);
-	else if (jd_el_ok(jd_el_child(root, NS_RETRACT, "retract")))
+	if (jd_el_ok(jd_el_child(root, NS_RETRACT, "retract")))
 		verdict = muc_on_retract(v, d->occupant, st);
 	else
-		verdict = muc_publish(v, st, st->from);
+		verdict = muc_say(v, st);
 	jd_stanza_unref(st);
 	return verdict;
 }

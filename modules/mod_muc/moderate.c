@@ -69,7 +69,7 @@ static void on_retracted(void *arg, int result, uint64_t id, jd_usec at)
 		jd_iq_ok(v->iq);
 		v->answered = true;
 	}
-	muc_end(v, muc_publish(v, st, st->from));
+	muc_end(v, muc_say(v, st));
 }
 
 static int retract(struct visit *v)
@@ -122,7 +122,7 @@ enum jd_verdict muc_on_retract(struct visit *v, struct occupant *o, struct jd_st
 
 	if (!v->muc->archive ||
 	    jd_stanza_id_decode(jd_el_attr(el, "id"), muc_room_owner(v->room), &t->id) < 0)
-		return muc_publish(v, st, st->from);
+		return muc_say(v, st);
 	memcpy(t->occupant, o->id, sizeof(t->occupant));
 	t->tombstone.id = jd_arena_str(v->arena, st->id);
 	muc_room_keep(v->room, st);

@@ -365,6 +365,8 @@ void muc_announce(struct room *r, unsigned code);
 bool muc_is_kept(struct jd_el root);
 /* Stores and then sends a message; the verdict of the visit is said when that is done. */
 enum jd_verdict muc_publish(struct visit *v, struct jd_stanza *st, struct jd_jid peer);
+/* The same with what may be a new subject. */
+enum jd_verdict muc_say(struct visit *v, struct jd_stanza *st);
 void muc_device_lost(struct device *d);
 void muc_relays_free(struct muc *muc);
 

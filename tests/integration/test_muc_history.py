@@ -206,6 +206,11 @@ def test_retraction(alice, bob, account):
     for o in (a, b):
         m = o.client.wait("message", id="r2")
         assert m.find(RETRACT + "retract").get("id") == id_ and m.get("type") == "groupchat"
+    # A subject with it is no way around the rules.
+    subject = retract.replace("body>", "subject>")
+    a.client.send("<message to='%s' type='groupchat' id='r3'>%s</message>"
+                  % (a.room, subject % id_))
+    assert condition(a.client.wait("message", type="error", id="r3")) == ("auth", "forbidden")
     first = inner(query(a.client, a.room)[1][0])
     assert first.find(qname("body")) is None and first.find(RETRACT + "retracted") is not None
     assert "m0" not in bodies(enter(account(), a.room, "c").history)
