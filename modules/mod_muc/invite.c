@@ -26,14 +26,23 @@ static bool read_address(struct visit *v, struct jd_el el, struct jd_jid *ret_to
 	return jd_jid_parse(v->arena, jd_el_attr(el, "to"), ret_to) == 0;
 }
 
-/* <name from='..'> with what clients say in it: reason, continue. */
-static void write_inner(struct jd_xml *x, const char *name, struct jd_el el, struct jd_str from)
+/* <name from='..'> with what clients say in it, as text: reason, continue. */
+static void write_inner(struct jd_xml *x, const char *name, struct jd_el el, struct jd_str from,
+			struct jd_arena *arena)
 {
+	struct jd_str reason = muc_reason(el, NS_USER, arena);
+	struct jd_el more = jd_el_child(el, NS_USER, "continue");
+	struct jd_str thread = jd_el_attr(more, "thread");
+
 	jd_xml_start(x, NULL, name);
 	jd_xml_attr(x, "from", from);
-	JD_EL_EACH(child, el)
-	if (jd_el_is(child, NS_USER, "reason") || jd_el_is(child, NS_USER, "continue"))
-		jd_xml_copy(x, child);
+	if (reason.p)
+		jd_xml_leaf(x, NS_USER, "reason", reason);
+	if (jd_el_ok(more)) {
+		jd_xml_start(x, NULL, "continue");
+		jd_xml_attr(x, "thread", thread.len <= REASON_MAX ? thread : JD_STR_NULL);
+		jd_xml_end(x);
+	}
 	jd_xml_end(x);
 }
 
@@ -54,7 +63,7 @@ static void send_invitation(struct visit *v, struct jd_el invite, struct jd_jid 
 		jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, muc_room_jid(v->room), to, v->st->id);
 
 	jd_xml_start(x, NS_USER, "x");
-	write_inner(x, "invite", invite, from);
+	write_inner(x, "invite", invite, from, v->arena);
 	if (v->room->config.password.len)
 		jd_xml_leaf(x, NS_USER, "password", v->room->config.password);
 	jd_xml_end(x);
@@ -177,7 +186,7 @@ static enum jd_verdict decline(struct visit *v, struct jd_el el)
 	x = jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, muc_room_jid(v->room), o->devices->jid,
 			  v->st->id);
 	jd_xml_start(x, NS_USER, "x");
-	write_inner(x, "decline", el, jd_jid_bare_str(v->st->from));
+	write_inner(x, "decline", el, jd_jid_bare_str(v->st->from), v->arena);
 	jd_xml_end(x);
 	jd_send(x);
 	return JD_DONE;

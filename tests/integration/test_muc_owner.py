@@ -349,6 +349,12 @@ def test_7_8_2_invitation(alice, bob):
     assert invite.get("from") == a.jid and invite.findtext(USER + "reason") == "Hey Hecate"
     assert invite.find(USER + "continue").get("thread") == "t"
     assert x.findtext(USER + "password") == "cauldron"
+    a.client.send("<message to='%s' id='i2'>%s</message>" % (a.room, invitation(
+        bob.jid, "<reason>%s<b xmlns='urn:own'/></reason><continue><b xmlns='urn:own'/></continue>"
+        % ("x" * 2000))))
+    other = b.wait("message", from_=a.room, id="i2").find(USER + "x").find(USER + "invite")
+    assert other.findtext(USER + "reason") == "x" * 1024
+    assert [len(child) for child in other] == [0, 0]
     direct = m.find("{jabber:x:conference}x")
     assert direct.get("jid") == a.room and direct.get("password") == "cauldron"
     b.send("<message to='%s' id='d1'><x xmlns='%s#user'><decline to='%s'><reason>busy</reason>"
