@@ -232,7 +232,7 @@ static bool judge_standings(struct visit *v, const struct wish *w)
 			return false;
 	if (!leaves_owner(v->room, w->standings, w->n))
 		return refused(v, JD_CONFLICT, "A room has one owner at least.");
-	return muc_list_fits(v->room, w->standings, w->n) ||
+	return muc_list_fits(v->room, w->standings, w->n, v->muc->max_affiliations) ||
 	       refused(v, JD_RESOURCE_CONSTRAINT, "The lists of the room are full.");
 }
 
@@ -335,7 +335,9 @@ static bool read_standing(struct visit *v, struct jd_el item, struct wish *w)
 		return false;
 	if (is_repeated(w, s))
 		return refused(v, JD_BAD_REQUEST, "An address is there twice.");
-	s->before = muc_affiliation(v->room, s->who);
+	s->before = muc_listed_affiliation(v->room, s->who);
+	if (!s->who.local_len && s->after > AFF_NONE && s->after != s->before)
+		return refused(v, JD_NOT_ACCEPTABLE, "A domain can only be banned.");
 	s->reason = muc_reason(item, NS_ADMIN, v->st->arena);
 	return true;
 }

@@ -37,11 +37,25 @@ struct affiliate *muc_affiliate_find(const struct room *r, struct jd_jid who)
 	return found ? r->affiliates[i] : NULL;
 }
 
-enum affiliation muc_affiliation(const struct room *r, struct jd_jid who)
+enum affiliation muc_listed_affiliation(const struct room *r, struct jd_jid who)
 {
 	const struct affiliate *a = muc_affiliate_find(r, who);
 
 	return a ? a->affiliation : AFF_NONE;
+}
+
+/* All users of a domain can be banned with it (9.1), but for those who are on the list themselves.
+ */
+enum affiliation muc_affiliation(const struct room *r, struct jd_jid who)
+{
+	enum affiliation a = muc_listed_affiliation(r, who);
+	bool found;
+	size_t i;
+
+	if (a != AFF_NONE || !who.local_len)
+		return a;
+	i = place_of(r, jd_jid_domain(who), &found);
+	return found && r->affiliates[i]->affiliation == AFF_OUTCAST ? AFF_OUTCAST : AFF_NONE;
 }
 
 bool muc_is_master(const struct room *r, struct jd_jid who)
@@ -158,7 +172,7 @@ void muc_affiliates_free(struct room *r)
 	r->n_affiliates = r->room_affiliates = 0;
 }
 
-bool muc_list_fits(const struct room *r, const struct standing *s, size_t n)
+bool muc_list_fits(const struct room *r, const struct standing *s, size_t n, int64_t most)
 {
 	size_t count = r->n_affiliates;
 
@@ -166,7 +180,7 @@ bool muc_list_fits(const struct room *r, const struct standing *s, size_t n)
 		count += s[i].before == AFF_NONE && s[i].after != AFF_NONE;
 		count -= s[i].before != AFF_NONE && s[i].after == AFF_NONE;
 	}
-	return count <= (size_t)muc_of(r)->max_affiliations;
+	return count <= r->n_affiliates || count <= (size_t)most;
 }
 
 /* -- changes ---------------------------------------------------------------------------------- */
@@ -201,7 +215,7 @@ static void apply_to(struct occupant *o, const struct standing *s, struct jd_str
 	enum muc_role before = o->role;
 	struct news news = {.actor = actor, .reason = s->reason};
 
-	if (s->after == AFF_OUTCAST) {
+	if (s->after == AFF_OUTCAST || muc_power(r, o->who) == AFF_OUTCAST) {
 		put_out(o, s, actor, 301);
 		return;
 	}
@@ -215,11 +229,13 @@ static void apply_to(struct occupant *o, const struct standing *s, struct jd_str
 	muc_tell_role(o, before, &news);
 }
 
-/* Those who may see addresses hear of it, though he is not here (9.x, "not in the room"). */
+/* Those who may see addresses hear of it, though he is not here (9.x, "not in the room"); of a ban,
+ * those who may see who is banned. */
 static void tell_absent(struct room *r, const struct standing *s)
 {
 	struct jd_xml *x =
 		jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, muc_room_jid(r), JD_JID_NULL, JD_STR_NULL);
+	bool ban = s->before == AFF_OUTCAST || s->after == AFF_OUTCAST;
 	struct jd_stanza *st;
 
 	jd_xml_start(x, NS_USER, "x");
@@ -234,9 +250,18 @@ static void tell_absent(struct room *r, const struct standing *s)
 	st = jd_built(x);
 	for (const struct occupant *o = r->occupants; st && o; o = o->next)
 		for (const struct device *d = o->devices; d; d = d->next)
-			if (muc_sees_addresses(r, o))
+			if (ban ? o->role == ROLE_MODERATOR : muc_sees_addresses(r, o))
 				muc_send_copy(st, d->jid);
 	jd_stanza_unref(st);
+}
+
+static bool concerns(const struct standing *s, const struct occupant *o)
+{
+	if (jd_jid_bare_eq(o->who, s->who))
+		return true;
+	return !s->who.local_len && s->after == AFF_OUTCAST &&
+	       jd_str_eq(jd_jid_domain(o->who), jd_jid_domain(s->who)) &&
+	       muc_power(o->room, o->who) == AFF_OUTCAST;
 }
 
 void muc_standing_apply(struct room *r, const struct standing *s, struct jd_str actor)
@@ -253,7 +278,7 @@ void muc_standing_apply(struct room *r, const struct standing *s, struct jd_str 
 		tell_absent(r, s);
 	for (struct occupant *o = r->occupants; o; o = next) {
 		next = o->next;
-		if (jd_jid_bare_eq(o->who, s->who))
+		if (concerns(s, o))
 			apply_to(o, s, actor);
 	}
 }

@@ -125,7 +125,7 @@ static enum jd_verdict invite_members(struct visit *v, struct jd_el x)
 	size_t n = new_members(v, x, s);
 	struct jd_unit *unit;
 
-	if (!muc_list_fits(v->room, s, n))
+	if (!muc_list_fits(v->room, s, n, v->muc->max_affiliations / 2))
 		return muc_refuse(v, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT,
 				  "The lists of the room are full.");
 	unit = jd_unit_new();

@@ -374,6 +374,8 @@ void muc_relays_free(struct muc *muc);
 
 struct affiliate *muc_affiliate_find(const struct room *r, struct jd_jid who);
 enum affiliation muc_affiliation(const struct room *r, struct jd_jid who);
+/* What the list says of exactly this address, be it that of a domain. */
+enum affiliation muc_listed_affiliation(const struct room *r, struct jd_jid who);
 /* The component itself (for jackdawctl), and its administrators. */
 bool muc_is_master(const struct room *r, struct jd_jid who);
 /* These act as owners. */
@@ -401,8 +403,8 @@ struct jd_str muc_standing_nick(const struct room *r, const struct standing *s);
 void muc_standing_store(const struct room *r, struct jd_unit *unit, const struct standing *s);
 /* It is stored: the list, and everybody who is concerned. actor p NULL: not said. */
 void muc_standing_apply(struct room *r, const struct standing *s, struct jd_str actor);
-/* Whether the list has room for these changes. */
-bool muc_list_fits(const struct room *r, const struct standing *s, size_t n);
+/* Whether the list has at most so many entries with these changes, or grows no longer. */
+bool muc_list_fits(const struct room *r, const struct standing *s, size_t n, int64_t most);
 
 enum jd_verdict muc_on_admin_get(struct visit *v);
 enum jd_verdict muc_on_admin_set(struct visit *v);

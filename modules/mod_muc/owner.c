@@ -14,6 +14,7 @@ struct configuring {
 	struct config config;
 	struct standing *standings;
 	size_t n;
+	bool wrong; /* it cannot be done as a whole */
 };
 
 /* -- the form ------------------------------------------------------------------------------------
@@ -65,7 +66,11 @@ static bool is_listed(const struct jd_jid *jids, size_t n, struct jd_jid who)
 static void change(struct configuring *c, struct jd_jid who, enum affiliation before,
 		   enum affiliation after)
 {
-	if (before != after && c->n < STANDINGS_MAX)
+	if (before == after)
+		return;
+	if (c->n == STANDINGS_MAX || (!who.local_len && after > AFF_MEMBER))
+		c->wrong = true;
+	else
 		c->standings[c->n++] =
 			(struct standing){.who = who, .before = before, .after = after};
 }
@@ -77,11 +82,11 @@ static void change_lists(const struct visit *v, const struct config_lists *l, st
 
 	c->standings = jd_arena_alloc(v->arena, STANDINGS_MAX * sizeof(*c->standings));
 	for (size_t i = 0; l->owners_given && i < l->n_owners; i++)
-		change(c, l->owners[i], muc_affiliation(r, l->owners[i]), AFF_OWNER);
+		change(c, l->owners[i], muc_listed_affiliation(r, l->owners[i]), AFF_OWNER);
 	for (size_t i = 0; l->admins_given && i < l->n_admins; i++)
 		if (!is_listed(l->owners, l->n_owners, l->admins[i]) &&
-		    (l->owners_given || muc_affiliation(r, l->admins[i]) != AFF_OWNER))
-			change(c, l->admins[i], muc_affiliation(r, l->admins[i]), AFF_ADMIN);
+		    (l->owners_given || muc_listed_affiliation(r, l->admins[i]) != AFF_OWNER))
+			change(c, l->admins[i], muc_listed_affiliation(r, l->admins[i]), AFF_ADMIN);
 	for (size_t i = 0; i < r->n_affiliates; i++) {
 		const struct affiliate *a = r->affiliates[i];
 		bool gone = (a->affiliation == AFF_OWNER && l->owners_given) ||
@@ -196,7 +201,10 @@ static enum jd_verdict submit(struct visit *v, struct jd_el x)
 	if (!keeps_owner(v->room, &lists))
 		return muc_fail(v, JD_CONFLICT, "A room has one owner at least.");
 	change_lists(v, &lists, c);
-	if (muc_list_fits(v->room, c->standings, c->n))
+	if (c->wrong)
+		return muc_fail(v, JD_NOT_ACCEPTABLE,
+				"These are too many changes, or one of a domain.");
+	if (muc_list_fits(v->room, c->standings, c->n, v->muc->max_affiliations))
 		return store(v, c);
 	return muc_fail(v, JD_RESOURCE_CONSTRAINT, "The lists of the room are full.");
 }

@@ -93,7 +93,7 @@ static enum jd_verdict store(struct visit *v, const struct standing *s)
 	struct standing *kept = jd_arena_new(v->arena, struct standing);
 	struct jd_unit *unit;
 
-	if (!muc_list_fits(v->room, s, 1))
+	if (!muc_list_fits(v->room, s, 1, v->muc->max_affiliations / 2))
 		return muc_fail(v, JD_RESOURCE_CONSTRAINT, "The lists of the room are full.");
 	*kept = *s;
 	v->data = kept;

@@ -226,6 +226,53 @@ def test_list_is_bounded(own_server, make_account):
     assert a.affiliate("one@example.org", "outcast").get("type") == OK
 
 
+def test_half_of_the_list_is_for_admins(own_server, make_account):
+    """Nobody can fill it so that nobody can be banned."""
+    server = own_server(settings={"muc": {"max_affiliations": 10}})
+    a = create(make_account(server), membersonly=1)
+    for i in range(5):
+        a.client.send("<message to='%s' id='i%d'><x xmlns='%s'><invite to='m%d@localhost'/></x>"
+                      "</message>" % (a.room, i, USER.strip("{}"), i))
+    error = a.client.wait("message", type="error", from_=a.room)
+    assert condition(error) == ("wait", "resource-constraint") and error.get("id") == "i4"
+    assert a.affiliate("m4@localhost", "outcast").get("type") == OK
+
+
+def test_9_1_ban_of_a_domain(alice, bob, account):
+    friend, carol = account(), account()
+    a, b = room_of(alice, bob)
+    assert a.affiliate(friend, "member").get("type") == OK
+    f = enter(friend, a.room, "f")
+    assert condition(a.affiliate("localhost", "member"))[1] == "not-acceptable"
+    assert condition(a.configure(roomowners=[alice.jid, "localhost"]))[1] == "not-acceptable"
+    assert a.affiliate(alice.host, "outcast").get("type") == OK
+    for o in (a, b, f):
+        gone = o.sees("b", "unavailable")
+        assert rank(gone) == ("outcast", "none")
+        assert codes(gone) == ([110, 301] if o is b else [301])
+    assert a.barrier() and f.barrier()
+    assert condition(b.refused()) == ("auth", "forbidden")
+    assert a.affiliate(bob, "member").get("type") == OK
+    b.join()
+    assert a.affiliate(bob, "none").get("type") == OK
+    assert codes(b.sees("b", "unavailable")) == [110, 301]
+    assert condition(Occupant(carol.ready(), a.room, "c").refused()) == ("auth", "forbidden")
+    assert a.affiliate(alice.host, "none").get("type") == OK
+    b.join()
+
+
+def test_absent_outcast(alice, bob, account):
+    """Who is banned is for moderators to know, where everybody sees addresses, too."""
+    a = create(alice, whois="anyone")
+    b = enter(bob, a.room, "b")
+    assert a.affiliate("x@example.org", "outcast").get("type") == OK
+    assert a.affiliate("x@example.org", "none").get("type") == OK
+    assert a.affiliate("y@example.org", "member").get("type") == OK
+    for o, expected in ((a, ["outcast", "none", "member"]), (b, ["member"])):
+        told = [o.client.wait("message", from_=a.room) for _ in expected]
+        assert [item(m).get("affiliation") for m in told if item(m) is not None] == expected
+
+
 def test_absent_member(alice, bob):
     """Moderators hear of changes to somebody who is not here."""
     a = create(alice)
