@@ -177,6 +177,18 @@ def test_10_2_owners_and_admins_by_the_form(alice, bob, account):
     assert [i["jid"] for i in b.listed(affiliation="owner")] == [bob.jid]
 
 
+def test_10_2_too_many_changes(alice):
+    """Nothing is left out silently."""
+    a = create(alice)
+    for n in range(11):
+        admins = [dict(jid="a%d.%d@example.org" % (n, i), affiliation="admin") for i in range(91)]
+        assert a.admin("set", *admins).get("type") == OK
+    assert condition(a.configure(roomadmins=["else@example.org"]))[1] == "not-acceptable"
+    assert len(a.listed(affiliation="admin")) == 1001
+    assert a.configure(roomadmins=["a0.0@example.org"]).get("type") == OK
+    assert [i["jid"] for i in a.listed(affiliation="admin")] == ["a0.0@example.org"]
+
+
 # -- 10.9 destroying
 
 
