@@ -90,6 +90,10 @@ static void on_stored(void *arg, int result, uint64_t id, jd_usec at)
 	struct jd_stanza *st = s->ev.st;
 
 	(void)at;
+	if (result == -JD_ENOENT) { /* of nobody, or of who is being erased, nothing is kept */
+		end(s, JD_PASS);
+		return;
+	}
 	if (result == -JD_ELIMIT) {
 		jd_bounce(st, JD_SERVICE_UNAVAILABLE, "Too many messages wait there already.");
 		end(s, JD_DROP);
@@ -150,7 +154,7 @@ static void on_ahead(void *arg, int result, uint64_t id, jd_usec at)
 	(void)id;
 	(void)at;
 	jd_promise_end(a->promise);
-	if (result < 0 && session)
+	if (result < 0 && result != -JD_ENOENT && session)
 		jd_session_end(session, not_now);
 	jd_receipt_drop(a->receipt); /* now that nobody would count it */
 	jd_free(a);
