@@ -27,10 +27,12 @@ def bench(*args):
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """A server whose sessions and accounts are those of this file."""
+    """A server whose sessions and accounts are those of this file, and which keeps nothing."""
     server = Server(tmp_path_factory.mktemp("bench"), hosts=("localhost",), settings={
         "limits": {"stanzas_per_second": 0, "bytes_per_second": 0},
-        "auth": {"scram_iterations": 4096}}).start()
+        "auth": {"scram_iterations": 4096},
+        ("host", "localhost"): {"modules": ["roster", "presence", "message", "disco", "ping",
+                                            "version", "time", "carbons", "blocking"]}}).start()
     yield server
     server.check()
     server.stop()

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.ours
 RECOVERY = 2 * SLOW  # seconds, as promised in doc/database.md
 FAILED = "a database operation failed"
 UNKNOWN = "the outcome of a database commit is not known"
+# Without what keeps messages: then they need no database.
+LIVE_ONLY = ["roster", "presence", "message", "disco", "ping"]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,8 @@ def settings(database):
     if database.process is None:
         database.start()
     database.resume()
-    return {"database": {"driver": "pgsql", "connection": database.conninfo(database.create())}}
+    return {"database": {"driver": "pgsql", "connection": database.conninfo(database.create())},
+            ("host", "localhost"): {"modules": LIVE_ONLY}}
 
 
 @pytest.fixture
@@ -99,6 +102,28 @@ def test_gone_and_back(database, settings, own_server, make_account, accident):
     server.process.log.wait("the database is back")
     assert one.iq("set", item("after@x.test")).get("type") == "result"
     assert contacts(alice.ready()) == {"before@x.test", "after@x.test"}
+
+
+def test_what_cannot_be_kept_is_refused(database, settings, own_server, make_account):
+    """With an archive: stored first, then sent, so without a database nobody gets anything."""
+    settings["host", "localhost"]["modules"] = LIVE_ONLY + ["archive", "offline"]
+    server = own_server(settings=settings)
+    alice, bob = make_account(server), make_account(server)
+    one, other = alice.ready(), bob.ready()
+    both_talk(one, other)
+    server.expect_error(FAILED)
+    server.expect_error(UNKNOWN)
+    database.stop()
+    server.process.log.wait("the database is gone")
+    id_ = one.message(other.bare, "refused")
+    assert condition(one.wait("message", id=id_, type="error")) == ("wait", "resource-constraint")
+    database.start()
+    assert works_again(server, bob) < RECOVERY
+    # The row of what was refused is still being tried; until it is there nothing newer is taken.
+    while not other.taken("message"):
+        id_ = one.message(other.bare, "kept again")
+        one.iq("get", "<ping xmlns='urn:xmpp:ping'/>", to="localhost")
+        other.iq("get", "<ping xmlns='urn:xmpp:ping'/>", to="localhost")
 
 
 def test_short_absence_is_not_noticed(database, settings, own_server, make_account):
@@ -221,8 +246,9 @@ def test_full_disk(database, small_disk, own_server, make_account):
     space = fresh("space")
     database.sql("CREATE TABLESPACE %s LOCATION '%s/space'" % (space, small_disk))
     name = database.create(options="TABLESPACE " + space)
-    server = own_server(settings={"database": {
-        "driver": "pgsql", "connection": database.conninfo(name)}})
+    server = own_server(settings={
+        "database": {"driver": "pgsql", "connection": database.conninfo(name)},
+        ("host", "localhost"): {"modules": LIVE_ONLY}})
     alice, bob = make_account(server), make_account(server)
     one, other = alice.ready(), bob.ready()
     filler = os.path.join(small_disk, "filler")
