@@ -16,7 +16,7 @@ struct http_client;
 struct http_client_settings {
 	const char *trust;    /* file of authorities; NULL: the system's */
 	bool allow_private;   /* any address */
-	unsigned max_at_once; /* transfers; others wait */
+	unsigned max_at_once; /* transfers, few of them with one origin; others wait */
 	unsigned max_waiting;
 };
 
@@ -37,6 +37,7 @@ struct http_exchange {
 	void (*done)(struct http_exchange *self); /* on the home thread; may free it */
 	/* the thread's */
 	struct http_client *client;
+	uint64_t origin; /* a hash */
 	void *easy, *list;
 	bool refused;
 };

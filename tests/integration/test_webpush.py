@@ -113,6 +113,15 @@ def test_answers(world, status, error, final):
         wait_for_result(server, "ok")
 
 
+def test_answer_of_any_length(world):
+    """What the status says counts, however much is said besides."""
+    server, service, alice, bob = world()
+    service.status, service.body = 410, b"x" * 100000
+    register(alice, UserAgent(), service.url())
+    bob.ready().message(alice.jid, "x")
+    assert not wait_for_result(server, "gone")["enabled"]
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]",
                                   "169.254.169.254", "10.0.0.1", "0x7f.1", "2130706433"])
 def test_private_addresses_are_refused(world, host):

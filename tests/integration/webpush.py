@@ -82,10 +82,10 @@ class UserAgent:
 
 
 class PushService:
-    """Listens on a port of 127.0.0.1 and answers each request with .status."""
+    """Listens on a port of 127.0.0.1 and answers each request with .status and .body."""
 
     def __init__(self, certificate, key):
-        self.status, self.headers = 201, {}
+        self.status, self.headers, self.body = 201, {}, b""
         self.pushes = queue.Queue()
         service = self
 
@@ -98,8 +98,9 @@ class PushService:
                 self.send_response(service.status)
                 for item in service.headers.items():
                     self.send_header(*item)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(service.body)))
                 self.end_headers()
+                self.wfile.write(service.body)
 
             def log_message(self, *args):
                 pass

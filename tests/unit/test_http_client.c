@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,6 +159,36 @@ static void test_ends_meanwhile(void **state)
 	close(peer);
 }
 
+/* A slow origin has four transfers at most, and nobody else waits for it. */
+static void test_slow_origin(void **state)
+{
+	struct http_client *c = client_new(true, 5, 10);
+	char slow[64], other[64];
+	int slow_peer = silent_peer(slow, sizeof(slow)), peer = silent_peer(other, sizeof(other));
+	struct pollfd poll_slow = {.fd = slow_peer, .events = POLLIN};
+	int fds[6];
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(http_client_start(c, exchange(slow)), 0);
+	assert_int_equal(http_client_start(c, exchange(other)), 0);
+	fds[5] = accept(peer, NULL, NULL);
+	loop_turn(loop, false);
+	assert_int_equal(n_done, 0); /* it did not have to wait for one of them */
+	for (int i = 0; i < 4; i++)
+		fds[i] = accept(slow_peer, NULL, NULL);
+	assert_int_equal(poll(&poll_slow, 1, 0), 0);
+	close(fds[0]);
+	fds[0] = accept(slow_peer, NULL, NULL);
+	wait_for(1);
+	http_client_free(c);
+	assert_int_equal(n_done, 6);
+	for (size_t i = 0; i < JD_ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	close(slow_peer);
+	close(peer);
+}
+
 static void test_takes_its_time(void **state)
 {
 	struct http_client *c = client_new(true, 1, 3);
@@ -190,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_not_there), /* first: what is loaded stays */
 		cmocka_unit_test(test_refuses),        cmocka_unit_test(test_fails),
 		cmocka_unit_test(test_ends_meanwhile), cmocka_unit_test(test_takes_its_time),
+		cmocka_unit_test(test_slow_origin),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -14,6 +14,7 @@
 #include "net/curl/table.h"
 #include "net/http_client.h"
 #include "net/public_address.h"
+#include "util/hash.h"
 #include "util/log.h"
 #include "util/mem.h"
 
@@ -21,6 +22,7 @@
 #define CONNECT_MSEC  10000L
 #define DONE_PER_TURN 64
 #define POOL_MAX      32L /* connections kept for later */
+#define PER_ORIGIN    4   /* transfers at once: who is slow keeps only itself waiting */
 
 struct http_client {
 	struct source source;
@@ -37,6 +39,7 @@ struct http_client {
 	pthread_mutex_t lock;
 	struct list waiting, finished;
 	unsigned n_waiting;
+	bool news; /* something of `waiting` may be able to start that was not before */
 	bool stopping;
 };
 
@@ -148,6 +151,7 @@ static void finish(struct http_client *c, struct http_exchange *x)
 {
 	pthread_mutex_lock(&c->lock);
 	list_append(&c->finished, &x->node);
+	c->news = true;
 	pthread_mutex_unlock(&c->lock);
 	waker_wake(c->waker);
 }
@@ -181,9 +185,9 @@ static void transfer_judge(struct http_client *c, CURL *easy, CURLcode code)
 	struct http_exchange *x = NULL;
 
 	(void)libcurl->curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x);
-	if (code == CURLE_OK) {
-		(void)libcurl->curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &x->status);
-	} else {
+	/* It has come also where the body was too large. */
+	(void)libcurl->curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &x->status);
+	if (code != CURLE_OK) {
 		if (!x->result)
 			x->result =
 				x->refused && code == CURLE_COULDNT_CONNECT ? -JD_EACCESS : -JD_EIO;
@@ -210,6 +214,38 @@ static struct http_exchange *take(struct http_client *c, struct list *list)
 	return x;
 }
 
+static bool has_its_share(const struct http_client *c, uint64_t origin)
+{
+	unsigned n = 0;
+
+	for (const struct list *i = c->active.next; i != &c->active; i = i->next)
+		n += container_of(i, struct http_exchange, node)->origin == origin;
+	return n >= PER_ORIGIN;
+}
+
+/* The first one that may start. The others stay where they are, and are looked at again when
+ * one has come or one has ended. */
+static struct http_exchange *take_waiting(struct http_client *c)
+{
+	struct http_exchange *found = NULL;
+
+	pthread_mutex_lock(&c->lock);
+	for (struct list *n = c->waiting.next; c->news && !found && n != &c->waiting; n = n->next) {
+		struct http_exchange *x = container_of(n, struct http_exchange, node);
+
+		if (!has_its_share(c, x->origin))
+			found = x;
+	}
+	if (found) {
+		list_remove(&found->node);
+		c->n_waiting--;
+	} else {
+		c->news = false;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return found;
+}
+
 static bool is_stopping(struct http_client *c)
 {
 	bool stopping;
@@ -226,7 +262,7 @@ static void turn(struct http_client *c)
 	CURLMsg *m;
 	int n;
 
-	while (c->n_active < c->max_at_once && (x = take(c, &c->waiting)))
+	while (c->n_active < c->max_at_once && (x = take_waiting(c)))
 		transfer_start(c, x);
 	(void)libcurl->curl_multi_perform(c->multi, &n);
 	while ((m = libcurl->curl_multi_info_read(c->multi, &n)))
@@ -313,16 +349,36 @@ struct http_client *http_client_new(struct loop *home, const struct http_client_
 	return c;
 }
 
+/* Of scheme, host and port as they are written, in small letters. */
+static uint64_t origin_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+	size_t len = host ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?#") : strlen(url);
+	char *text = jd_strdup((struct jd_str){url, len});
+	uint64_t hash;
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			text[i] = (char)(text[i] + 'a' - 'A');
+	if (len > 4 && memcmp(text + len - 4, ":443", 4) == 0)
+		len -= 4;
+	hash = hash_bytes(text, len);
+	mem_free(text);
+	return hash;
+}
+
 int http_client_start(struct http_client *c, struct http_exchange *x)
 {
 	bool full;
 
 	x->client = c;
+	x->origin = origin_of(x->url);
 	pthread_mutex_lock(&c->lock);
 	full = c->n_waiting >= c->max_waiting;
 	if (!full) {
 		list_append(&c->waiting, &x->node);
 		c->n_waiting++;
+		c->news = true;
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (full)
