@@ -63,7 +63,7 @@ enum jd_verdict muc_on_private(struct visit *v)
 /* A request that is with somebody else; in the list of the instance. */
 struct muc_relay {
 	struct muc_relay *next, **link;
-	struct jd_stanza *st;
+	struct jd_stanza *st; /* without its content, which may be large */
 };
 
 static struct muc_relay *relay_new(struct visit *v)
@@ -71,7 +71,8 @@ static struct muc_relay *relay_new(struct visit *v)
 	struct muc_relay *y = jd_alloc(sizeof(*y));
 	struct muc *muc = v->muc;
 
-	y->st = jd_stanza_ref(v->st);
+	y->st = jd_built(
+		jd_stanza_new(v->st->kind, v->st->type, v->st->from, v->st->to, v->st->id));
 	y->next = muc->relays;
 	y->link = &muc->relays;
 	if (y->next)

@@ -13,7 +13,7 @@ struct ask {
 	struct pending pending;
 	struct timer deadline;
 	struct defer defer;
-	struct jd_stanza *question;
+	struct jd_stanza *question; /* without its content, which may be large */
 	struct jd_stanza *answer;
 	jd_answer_fn fn;
 	void *arg;
@@ -59,17 +59,28 @@ static void on_cancel(struct pending *p)
 	ask_free(container_of(p, struct ask, pending));
 }
 
+static struct jd_stanza *head_of(const struct jd_stanza *st)
+{
+	struct jd_stanza *built = stanza_built(
+		stanza_build(server.stanzas, st->kind, st->type, st->from, st->to, st->id));
+	struct jd_stanza *head = built ? stanza_keep(built) : NULL;
+
+	jd_stanza_unref(built);
+	return head;
+}
+
 int jd_ask(struct jd_owner *owner, struct jd_xml *x, jd_usec timeout, jd_answer_fn fn, void *arg)
 {
 	struct jd_stanza *st = stanza_built(x);
+	struct jd_stanza *head = st && asks.count < ASKS_MAX ? head_of(st) : NULL;
 	struct ask *a;
 
-	if (!st || asks.count >= ASKS_MAX) {
+	if (!head) {
 		jd_stanza_unref(st);
 		return -JD_ELIMIT;
 	}
 	a = mem_new(struct ask);
-	a->question = st;
+	a->question = head;
 	a->fn = fn;
 	a->arg = arg;
 	a->pending.cancel = on_cancel;
@@ -78,6 +89,7 @@ int jd_ask(struct jd_owner *owner, struct jd_xml *x, jd_usec timeout, jd_answer_
 	hash_insert(&asks, &a->node, hash_str(st->id));
 	loop_timer(server.loop, &a->deadline, timeout, on_deadline);
 	jd_route(st);
+	jd_stanza_unref(st);
 	return 0;
 }
 
