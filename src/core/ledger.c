@@ -50,13 +50,19 @@ static void on_answer(void *arg, struct jd_stanza *st)
 	struct jd_session *s = arg;
 	struct ledger *l = s->ledger;
 	size_t n = st && st->origin == s ? l->asked : 0;
+	uint64_t *taken = mem_alloc(n * sizeof(*taken) + 1);
 
+	memcpy(taken, l->rows, n * sizeof(*taken));
+	forget(l, n);
 	l->asking = false;
 	l->asked = 0;
-	ledger_tell(JD_HOOK_session_taken, s, l->rows, n);
-	forget(l, n);
-	if (l->n && st)
+	session_ref(s); /* whoever is told may end it */
+	ledger_tell(JD_HOOK_session_taken, s, taken, n);
+	l = s->ledger;
+	if (l && l->n && st)
 		ask_soon(l);
+	session_unref(s);
+	mem_free(taken);
 }
 
 static void ask(struct timer *t)
