@@ -201,7 +201,7 @@ static void on_prepared(void *arg)
 	mailbox_unhold(&l->account->mailbox);
 	if (is_gone(l))
 		;
-	else if (l->account->state != ACCOUNT_READY)
+	else if (l->account->state != ACCOUNT_READY || l->account->number != l->ask->bind.owner)
 		c2s_end(l->client->link, STREAM_NOT_AUTHORIZED, "The account has been deleted.");
 	else
 		bind_session(l);
