@@ -177,6 +177,7 @@ bool unacked_confirm(struct jd_session *s, uint32_t h)
 struct rows {
 	uint64_t *ids;
 	size_t n;
+	bool known;
 };
 
 static int compare(const void *a, const void *b)
@@ -189,7 +190,7 @@ static int compare(const void *a, const void *b)
 /* Rows that other sessions of the account have in their queues: those answer for them. */
 static struct rows held_by_others(const struct jd_account *a)
 {
-	struct rows rows = {0};
+	struct rows rows = {.known = true};
 	size_t most = 0;
 
 	for (struct jd_session *s = jd_session_next(a, NULL); s; s = jd_session_next(a, s))
@@ -226,15 +227,25 @@ static bool others_got_it(const struct jd_session *s, const struct unacked *u)
 
 /* What the account itself sends to its sessions (copies, pages, notices) is not for others; a
  * room hears that its occupant has gone. */
-static bool goes_on(const struct jd_session *s, const struct unacked *u, const struct rows *held)
+static bool may_go_on(const struct jd_session *s, const struct unacked *u)
 {
 	const struct jd_stanza *st = u->st;
 
 	if (st->kind != JD_MESSAGE || st->type == JD_TYPE_ERROR || st->type == JD_TYPE_GROUPCHAT)
 		return false;
-	if (jd_jid_eq(st->from, s->account->jid) || others_got_it(s, u))
+	return !jd_jid_eq(st->from, s->account->jid) && !others_got_it(s, u);
+}
+
+/* The rows of the others are gathered for the first message that is to be looked for. */
+static bool goes_on(const struct jd_session *s, const struct unacked *u, struct rows *held)
+{
+	if (!may_go_on(s, u))
 		return false;
-	return !has_row(s, u) || !is_held(held, st->row.id);
+	if (!has_row(s, u))
+		return true;
+	if (!held->known)
+		*held = held_by_others(s->account);
+	return !is_held(held, u->st->row.id);
 }
 
 static void once_more(const struct jd_session *s, const struct unacked *u)
@@ -263,10 +274,8 @@ void unacked_end(struct jd_session *s)
 	struct sm *sm = s->sm;
 	struct rows held = {0};
 
-	if (sm->count) {
+	if (sm->count)
 		tell_untaken(s);
-		held = held_by_others(s->account);
-	}
 	while (sm->count) {
 		struct unacked u = pop(sm);
 
