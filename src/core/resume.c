@@ -327,6 +327,13 @@ void sm_resume(struct client *c, const struct bind_ask *ask, struct jd_str previ
 		loop_defer(server.loop, &r->defer, on_unknown);
 		return;
 	}
+	/* An older state of the client: some of what it misses is not there any more. */
+	if ((int32_t)(h - s->sm->acked) < 0) {
+		r->late = true;
+		r->handled = s->handled;
+		loop_defer(server.loop, &r->defer, on_unknown);
+		return;
+	}
 	if (!unacked_is_sent(s->sm, h)) {
 		sm_too_high(c, s->sm, h);
 		r->replaced = true;
