@@ -13,6 +13,7 @@
 
 #define NS_RETRACT  "urn:xmpp:message-retract:1"
 #define NS_MODERATE "urn:xmpp:message-moderate:1"
+#define NS_MUC_USER "http://jabber.org/protocol/muc#user"
 #define NS_OCCUPANT "urn:xmpp:occupant-id:0"
 
 /* A message far back cannot be taken back: looking for it must not cost the more the longer
@@ -30,10 +31,12 @@ static struct jd_stmt get_row = {
 static struct jd_stmt find_row = {
 	.name = "archive.find_row",
 	.lane = JD_LANE_READ,
-	.sql = COLUMNS " AND id = (SELECT id FROM (SELECT id, direction, origin_id FROM archive"
-		       " WHERE owner = $1 AND peer = $2 ORDER BY id DESC LIMIT " LOOK_BACK
-		       ") AS latest WHERE direction = $3 AND origin_id = $4"
-		       " ORDER BY id DESC LIMIT 1)",
+	.sql = COLUMNS
+	" AND id = (SELECT id FROM (SELECT id, resource, direction, origin_id FROM archive"
+	" WHERE owner = $1 AND peer = $2 ORDER BY id DESC LIMIT " LOOK_BACK
+	") AS latest WHERE direction = $3 AND origin_id = $4"
+	" AND (CAST($5 AS TEXT) IS NULL OR resource = $5)"
+	" ORDER BY id DESC LIMIT 1)",
 };
 
 static struct jd_stmt bury = {
@@ -53,6 +56,7 @@ static struct jd_stmt bury_hidden = {
 /* What an op has behind it. */
 struct retraction {
 	struct jd_str id, moderator, occupant, reason;
+	bool private; /* through a room */
 };
 
 /* -- the tombstone ---------------------------------------------------------------------- */
@@ -81,18 +85,33 @@ static void write_retracted(struct jd_xml *x, struct jd_arena *arena, const stru
 	jd_xml_end(x);
 }
 
+/* It came or goes through a room (XEP-0045 7.5): the resource says who wrote it or to whom. */
+static bool is_private(struct jd_stanza *st)
+{
+	return jd_el_ok(jd_el_child(jd_stanza_root(st), NS_MUC_USER, "x"));
+}
+
+static bool is_of_another(struct jd_stanza *st, const struct op *op)
+{
+	return op->name.p && is_private(st) &&
+	       !jd_str_eq(jd_jid_resource(op->out ? st->to : st->from), op->resource);
+}
+
 /* What is stored in its place: text that the caller frees; p NULL: there is nothing to be buried
  * or it was before. */
-static struct jd_str tombstone(const struct jd_rows *rows, const struct retraction *r)
+static struct jd_str tombstone(const struct jd_rows *rows, const struct op *op)
 {
+	const struct retraction *r = (const struct retraction *)(const void *)(op + 1);
 	struct jd_stanza *st = archive_stanza(rows, 0, ROW_FORMAT), *made;
 	struct jd_str text = JD_STR_NULL, out;
 	struct jd_el occupant;
 	struct jd_xml *x;
 	char *p;
 
-	if (!st)
+	if (!st || is_of_another(st, op)) {
+		jd_stanza_unref(st);
 		return JD_STR_NULL;
+	}
 	x = jd_stanza_new(JD_MESSAGE, st->type, st->from, st->to, st->id);
 	occupant = jd_el_child(jd_stanza_root(st), NS_OCCUPANT, "occupant-id");
 	if (jd_el_ok(occupant))
@@ -131,12 +150,13 @@ static const struct op_kind bury_kind = {.fill = bury_fill, .done = bury_done};
 
 static bool find_fill(struct log *log, struct op *op, struct jd_unit *unit)
 {
+	const struct retraction *r = (const struct retraction *)(const void *)(op + 1);
 	struct jd_param owner = jd_int((int64_t)log->owner);
 
 	if (op->name.p)
-		jd_unit_add(
-			unit, &find_row,
-			JD_PARAMS(owner, jd_text(op->peer), jd_int(op->out), jd_text(op->name)));
+		jd_unit_add(unit, &find_row,
+			    JD_PARAMS(owner, jd_text(op->peer), jd_int(op->out), jd_text(op->name),
+				      r->private ? jd_text(op->resource) : jd_null()));
 	else
 		jd_unit_add(unit, &get_row, JD_PARAMS(owner, jd_int((int64_t)op->id)));
 	return true;
@@ -149,7 +169,7 @@ static int find_done(struct log *log, struct op *op, const struct jd_rows *rows)
 	(void)log;
 	if (!jd_rows_count(rows) || jd_row_int(rows, 0, ROW_FLAGS) & FLAG_RETRACTED)
 		return -JD_ENOENT;
-	text = tombstone(rows, (const struct retraction *)(const void *)(op + 1));
+	text = tombstone(rows, op);
 	if (!text.p)
 		return -JD_ENOENT;
 	op->id = (uint64_t)jd_row_int(rows, 0, ROW_ID);
@@ -168,11 +188,12 @@ static struct jd_str moderator(const struct jd_archive_tombstone *t)
 	return jd_jid_ok(t->moderator) ? jd_jid_str(t->moderator) : JD_STR_NULL;
 }
 
-static struct op *op_new(const struct jd_archive_tombstone *t, struct jd_str peer,
+static struct op *op_new(const struct jd_archive_tombstone *t, struct jd_jid from,
 			 struct jd_str name, jd_archive_put_fn fn, void *arg)
 {
+	struct jd_str peer = jd_jid_bare_str(from), resource = jd_jid_resource(from);
 	size_t texts = t->id.len + moderator(t).len + t->occupant.len + t->reason.len + peer.len +
-		       name.len;
+		       resource.len + name.len;
 	struct retraction *r;
 	char *p;
 	struct op *op = archive_op_new(&find_kind, fn, arg, sizeof(*r) + texts, &p);
@@ -184,6 +205,7 @@ static struct op *op_new(const struct jd_archive_tombstone *t, struct jd_str pee
 	r->occupant = archive_copy(&p, t->occupant);
 	r->reason = archive_copy(&p, t->reason);
 	op->peer = archive_copy(&p, peer);
+	op->resource = archive_copy(&p, resource);
 	op->name = archive_copy(&p, name);
 	return op;
 }
@@ -191,7 +213,7 @@ static struct op *op_new(const struct jd_archive_tombstone *t, struct jd_str pee
 int archive_retract(struct jd_instance *mi, struct jd_owner *owner, uint64_t log, uint64_t id,
 		    const struct jd_archive_tombstone *t, jd_archive_put_fn fn, void *arg)
 {
-	struct op *op = op_new(t, JD_STR_NULL, JD_STR_NULL, fn, arg);
+	struct op *op = op_new(t, JD_JID_NULL, JD_STR_NULL, fn, arg);
 
 	op->id = id;
 	return archive_log_add(archive_log_get(mi, log), op, owner);
@@ -208,7 +230,8 @@ void archive_retract_by(struct jd_instance *mi, uint64_t log, struct jd_stanza *
 
 	if (!name.len || name.len > NAME_BYTES)
 		return;
-	op = op_new(&t, jd_jid_bare_str(out ? st->to : st->from), name, NULL, NULL);
+	op = op_new(&t, out ? st->to : st->from, name, NULL, NULL);
+	((struct retraction *)(void *)(op + 1))->private = is_private(st);
 	op->out = out;
 	(void)!archive_log_add(archive_log_get(mi, log), op, NULL);
 }

@@ -79,6 +79,27 @@ def test_only_the_author_takes_back(server, alice, bob, make_account):
     assert Page(a).bodies[0] is None and Page(b).bodies[0] is None
 
 
+def test_occupants_take_back_only_their_own(alice, bob):
+    """Private messages of a room: who has written is in the resource."""
+    a, other, b = alice.ready(), alice.ready(), bob.ready()
+    mark = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
+
+    def send(client, id_, inside):
+        client.send("<message type='chat' id='%s' to='%s'>%s</message>" % (id_, b.jid, inside))
+
+    send(a, "1", "<body>one</body>" + mark)
+    send(other, "1", "<body>two</body>" + mark)
+    send(other, "r", RETRACT % "1")     # of whom it does not say
+    a.barrier(b), other.barrier(b)
+    assert Page(b).bodies[:2] == ["one", None]
+    send(other, "r", RETRACT % "1" + mark)
+    other.barrier(b)
+    assert Page(b).bodies[:2] == ["one", None]
+    send(a, "r", RETRACT % "1" + mark)
+    a.barrier(b)
+    assert Page(b).bodies[:2] == [None, None]
+
+
 def test_retraction_right_behind_its_message(alice, bob):
     a, b = alice.ready(), bob.ready()
     for i in range(20):
