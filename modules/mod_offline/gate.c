@@ -9,7 +9,7 @@
  */
 #include "offline.h"
 
-/* More than this is dropped: what is not stored may be lost. */
+/* More than this goes back to its sender: what is not stored may come again. */
 #define HELD_MOST 128
 #define HELD_SIZE ((size_t)256 << 10)
 
@@ -29,14 +29,40 @@ static bool must_wait(const struct jd_stanza_event *ev)
 	       st->type != JD_TYPE_HEADLINE && !is_from_account(ev);
 }
 
-static void hold(struct drain *d, struct jd_stanza *st)
+/* Others of the account get it, too. */
+static bool is_shared(const struct jd_stanza_event *ev)
 {
+	if (jd_jid_eq(ev->st->to, jd_session_jid(ev->session)))
+		return false;
+	for (struct jd_session *s = jd_session_next(ev->account, NULL); s;
+	     s = jd_session_next(ev->account, s))
+		if (s != ev->session && jd_session_presence(s) && jd_session_priority(s) >= 0)
+			return true;
+	return false;
+}
+
+static void refuse(const struct jd_stanza_event *ev)
+{
+	static const struct jd_error full = {
+		.condition = JD_RESOURCE_CONSTRAINT,
+		.type = JD_ERRTYPE_WAIT,
+		.text = "Too much is waiting for this session.",
+	};
+
+	jd_log_peer(JD_LOG_INFO, "message refused: too many wait for offline messages",
+		    jd_kv_str("jid", jd_jid_str(jd_session_jid(ev->session))));
+	if (!is_shared(ev))
+		jd_bounce_error(ev->st, &full);
+}
+
+static void hold(struct drain *d, const struct jd_stanza_event *ev)
+{
+	struct jd_stanza *st = ev->st;
 	struct held *h;
 	size_t size = jd_stanza_size(st);
 
 	if (d->n_held >= HELD_MOST || d->held_size + size > HELD_SIZE) {
-		jd_log_peer(JD_LOG_INFO, "message dropped: too many wait for offline messages",
-			    jd_kv_str("jid", jd_jid_str(jd_session_jid(d->session))));
+		refuse(ev);
 		return;
 	}
 	h = jd_alloc(sizeof(*h));
@@ -128,7 +154,7 @@ static bool on_write(struct jd_instance *mi, struct jd_stanza_event *ev)
 		return on_row(d, offline_home(mi, ev->account), ev);
 	if (!drain_runs(d) || d->writing || !must_wait(ev))
 		return false;
-	hold(d, ev->st);
+	hold(d, ev);
 	return true;
 }
 
