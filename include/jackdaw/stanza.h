@@ -60,7 +60,7 @@ struct jd_stanza {
 	struct jd_str id; /* p NULL: none */
 	struct jd_str lang;
 	struct jd_session *origin;  /* the local session that sent it, while that lives; or NULL */
-	struct jd_receipt *receipt; /* core.h; NULL for what the server itself made */
+	struct jd_receipt *receipt; /* core.h; NULL for what no session of ours has sent */
 	struct jd_row row;          /* where it has been stored last; a clone has it, too */
 	struct jd_arena *arena;     /* lives as long as the stanza */
 };
