@@ -182,8 +182,10 @@ int archive_manage_start(struct jd_instance *mi);
 
 /* A copy of s at *p, which moves behind it. */
 struct jd_str archive_copy(char **p, struct jd_str s);
-/* A message that has been stored takes another back (or does not). */
-void archive_retract_by(struct jd_instance *mi, uint64_t log, struct jd_stanza *st, bool out);
+/* A message that has been stored takes another back: fn (or NULL) when that has been tried. False:
+ * it does not. */
+bool archive_retract_by(struct jd_instance *mi, uint64_t log, struct jd_stanza *st, bool out,
+			struct jd_owner *owner, jd_archive_put_fn fn, void *arg);
 int archive_retract_start(struct jd_instance *mi);
 int archive_retract(struct jd_instance *mi, struct jd_owner *owner, uint64_t log, uint64_t id,
 		    const struct jd_archive_tombstone *t, jd_archive_put_fn fn,

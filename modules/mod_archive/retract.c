@@ -221,7 +221,8 @@ int archive_retract(struct jd_instance *mi, struct jd_owner *owner, uint64_t log
 
 /* It is best effort where the database fails: the message that takes back is in the log, and
  * clients act on it. */
-void archive_retract_by(struct jd_instance *mi, uint64_t log, struct jd_stanza *st, bool out)
+bool archive_retract_by(struct jd_instance *mi, uint64_t log, struct jd_stanza *st, bool out,
+			struct jd_owner *owner, jd_archive_put_fn fn, void *arg)
 {
 	struct jd_el el = jd_el_child(jd_stanza_root(st), NS_RETRACT, "retract");
 	struct jd_str name = jd_el_attr(el, "id");
@@ -229,11 +230,11 @@ void archive_retract_by(struct jd_instance *mi, uint64_t log, struct jd_stanza *
 	struct op *op;
 
 	if (!name.len || name.len > NAME_BYTES)
-		return;
-	op = op_new(&t, out ? st->to : st->from, name, NULL, NULL);
+		return false;
+	op = op_new(&t, out ? st->to : st->from, name, fn, arg);
 	((struct retraction *)(void *)(op + 1))->private = is_private(st);
 	op->out = out;
-	(void)!archive_log_add(archive_log_get(mi, log), op, NULL);
+	return archive_log_add(archive_log_get(mi, log), op, owner) == 0;
 }
 
 int archive_retract_start(struct jd_instance *mi)

@@ -84,6 +84,14 @@ static void on_late(void *arg)
 
 /* -- it waits ------------------------------------------------------------------------- */
 
+static void on_taken_back(void *arg, int result, uint64_t id, jd_usec at)
+{
+	(void)result;
+	(void)id;
+	(void)at;
+	end(arg, JD_PASS);
+}
+
 static void on_stored(void *arg, int result, uint64_t id, jd_usec at)
 {
 	struct storing *s = arg;
@@ -107,8 +115,10 @@ static void on_stored(void *arg, int result, uint64_t id, jd_usec at)
 		archive_tell_id(st, jd_account_jid(s->ev.account), owner_of(s), id);
 	if (s->in)
 		jd_stanza_set_row(st, owner_of(s), id);
-	archive_retract_by(s->mi, owner_of(s), st, !s->in);
-	end(s, JD_PASS);
+	/* What is taken back is gone before anybody hears of it. */
+	if (!archive_retract_by(s->mi, owner_of(s), st, !s->in, jd_call_pending(s->ev.call),
+				on_taken_back, s))
+		end(s, JD_PASS);
 }
 
 static struct jd_archive_put row_of(const struct storing *s)
@@ -170,7 +180,7 @@ static void store_ahead(struct storing *s)
 	a->promise = jd_promise_new(jd_session_pending(a->session), (void (*)(void))on_ahead,
 				    on_session_gone, a);
 	if (archive_put(s->mi, NULL, &row, s->flags, true, on_ahead, a) == 0) {
-		archive_retract_by(s->mi, owner_of(s), s->ev.st, true);
+		(void)archive_retract_by(s->mi, owner_of(s), s->ev.st, true, NULL, NULL, NULL);
 		end(s, JD_PASS);
 		return;
 	}

@@ -283,6 +283,8 @@ def test_export(server, alice, bob, tmp_path):
     a.barrier(b)
     take_back(a, b.jid, Page(a, rsm(1)).messages[0].get("id"))
     a.barrier(b)
+    while Page(a, rsm(1)).messages[0].find(qname("body")) is not None:
+        pass
     path = str(tmp_path / "alice.xml")
     assert server.ctl_json("archive", "export", a.bare, path) == {"messages": 231}
     assert os.stat(path).st_mode & 0o777 == 0o600
