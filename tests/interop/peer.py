@@ -5,6 +5,7 @@ Every wait has a deadline; what the process said is in the failure's text.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -144,14 +145,14 @@ class Peer:
         if self.process.poll() is None:
             try:
                 self.command("close")
-                self.process.stdin.close()
-            except OSError:
-                pass
-            try:
+                # The end of its input would be a second "close", which cuts the first one short:
+                # and who is cut off has not left, but may come back (XEP-0198).
                 self.process.wait(10 * SLOW)
-            except subprocess.TimeoutExpired:
+            except (OSError, subprocess.TimeoutExpired):
                 self.process.kill()
                 self.process.wait()
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
         for thread in self._threads:
             thread.join(5)
 
