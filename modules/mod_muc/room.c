@@ -141,13 +141,11 @@ static void on_loaded(struct visit *v, int result)
 {
 	struct room *r = v->room;
 
-	if (result < 0)
-		muc_end(v, no_database(v));
-	else if (!v->call)
+	if (result == 0 && !v->call)
 		(void)v->go(v);
-	else if (stays(r))
+	else if (result == 0 && stays(r))
 		muc_end(v, v->go(v));
-	else if (jd_room_erase(v->pending, r->account, on_leftover_gone, v) < 0)
+	else if (result < 0 || jd_room_erase(v->pending, r->account, on_leftover_gone, v) < 0)
 		muc_end(v, no_database(v));
 }
 

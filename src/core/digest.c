@@ -9,12 +9,13 @@
 #include "util/crypto.h"
 
 _Static_assert(JD_DIGEST_MAX == CRYPTO_MAX_DIGEST, "both headers say how large a digest may be");
-_Static_assert(JD_SEAL_KEY == CRYPTO_BLOCK_LEN && JD_SEAL_NONCE == CRYPTO_SEAL_NONCE &&
-		       JD_SEAL_TAG == CRYPTO_SEAL_TAG,
-	       "the same of a cipher");
-_Static_assert(JD_EC_PRIVATE == CRYPTO_EC_PRIVATE && JD_EC_PUBLIC == CRYPTO_EC_PUBLIC &&
-		       JD_EC_SHARED == CRYPTO_EC_SHARED && JD_EC_SIGNATURE == CRYPTO_EC_SIGNATURE,
-	       "the same of a curve");
+_Static_assert(JD_SEAL_KEY == CRYPTO_BLOCK_LEN, "both say how long a key is");
+_Static_assert(JD_SEAL_NONCE == CRYPTO_SEAL_NONCE, "and a nonce");
+_Static_assert(JD_SEAL_TAG == CRYPTO_SEAL_TAG, "and what a cipher adds");
+_Static_assert(JD_EC_PRIVATE == CRYPTO_EC_PRIVATE, "and a private key of a curve");
+_Static_assert(JD_EC_PUBLIC == CRYPTO_EC_PUBLIC, "and a public one");
+_Static_assert(JD_EC_SHARED == CRYPTO_EC_SHARED, "and what two of them share");
+_Static_assert(JD_EC_SIGNATURE == CRYPTO_EC_SIGNATURE, "and a signature");
 
 static enum crypto_hash inner(enum jd_hash_kind kind)
 {
