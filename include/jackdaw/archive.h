@@ -80,4 +80,6 @@ struct jd_archive {
 	/* The highest id that has been given, and how many visible rows there are. */
 	int (*state)(struct jd_instance *archive, struct jd_owner *owner, uint64_t log,
 		     jd_archive_state_fn fn, void *arg);
+	/* Whether a message, said to all in a room, belongs in its log: put() does not ask. */
+	bool (*room_keeps)(struct jd_el message);
 };

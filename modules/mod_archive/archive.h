@@ -53,6 +53,8 @@ enum kept { KEPT_NO, KEPT_UNTIL_DELIVERED, KEPT_FOREVER };
 
 /* ret_flags: of the row. */
 enum kept archive_rules(struct jd_stanza *st, int *ret_flags);
+/* What is said to all in a room. */
+bool archive_room_keeps(struct jd_el root);
 
 /* -- accounts ----------------------------------------------------------------------------- */
 

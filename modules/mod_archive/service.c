@@ -242,6 +242,7 @@ int archive_service_start(struct jd_instance *mi)
 		.retract = archive_retract,
 		.deliver = deliver,
 		.state = archive_state,
+		.room_keeps = archive_room_keeps,
 	};
 	static struct jd_stmt *const all[] = {&note_last, &drop_rows, &drop_below};
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));

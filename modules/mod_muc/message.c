@@ -12,36 +12,6 @@
 
 #define NOTICE_AFTER JD_USEC_PER_SEC
 
-/* What is kept, of what has no hint against it: see mod_archive, which asks the same of chats. */
-static const struct {
-	const char *ns, *name;
-	bool keep;
-} kept[] = {
-	{NS_HINTS, "no-store", false},
-	{NS_HINTS, "no-permanent-store", false},
-	{JD_NS_STANZA, "body", true},
-	{JD_NS_STANZA, "subject", true},
-	{NS_HINTS, "store", true},
-	{"urn:xmpp:omemo:2", "encrypted", true},
-	{"eu.siacs.conversations.axolotl", "encrypted", true},
-	{"urn:xmpp:openpgp:0", "openpgp", true},
-	{"jabber:x:encrypted", "x", true},
-	{"urn:xmpp:chat-markers:0", "displayed", true},
-	{"urn:xmpp:chat-markers:0", "acknowledged", true},
-	{NS_RETRACT, "retract", true},
-	{"urn:xmpp:message-correct:0", "replace", true},
-	{"urn:xmpp:reactions:0", "reactions", true},
-	{"urn:xmpp:call-invites:0", NULL, true},
-};
-
-bool muc_is_kept(struct jd_el root)
-{
-	for (size_t i = 0; i < JD_ARRAY_SIZE(kept); i++)
-		if (jd_el_ok(jd_el_child(root, kept[i].ns, kept[i].name)))
-			return kept[i].keep;
-	return false;
-}
-
 bool muc_is_subject(struct jd_el root)
 {
 	return jd_el_ok(jd_el_child(root, JD_NS_STANZA, "subject")) &&
@@ -171,7 +141,8 @@ enum jd_verdict muc_publish(struct visit *v, struct jd_stanza *st, struct jd_jid
 	struct room *r = v->room;
 	const struct jd_archive_put put = {.owner = muc_room_owner(r), .peer = peer, .st = st};
 
-	if (!v->muc->archive || !r->config.archived || !muc_is_kept(jd_stanza_root(st))) {
+	if (!v->muc->archive || !r->config.archived ||
+	    !v->muc->archive->room_keeps(jd_stanza_root(st))) {
 		send(r, st);
 		return JD_DONE;
 	}

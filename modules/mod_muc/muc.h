@@ -45,7 +45,6 @@
 #define NS_MUC_REGISTER "http://jabber.org/protocol/muc#register"
 #define NS_OCCUPANT_ID  "urn:xmpp:occupant-id:0"
 #define NS_REGISTER     "jabber:iq:register"
-#define NS_HINTS        "urn:xmpp:hints"
 #define NS_MAM          "urn:xmpp:mam:2"
 #define NS_RETRACT      "urn:xmpp:message-retract:1"
 #define NS_MODERATE     "urn:xmpp:message-moderate:1"
@@ -362,7 +361,6 @@ void muc_send_subject(struct room *r, struct jd_jid to);
 bool muc_is_subject(struct jd_el root);
 /* A message of the room's to everybody in it, with this status code. */
 void muc_announce(struct room *r, unsigned code);
-bool muc_is_kept(struct jd_el root);
 /* Stores and then sends a message; the verdict of the visit is said when that is done. */
 enum jd_verdict muc_publish(struct visit *v, struct jd_stanza *st, struct jd_jid peer);
 /* The same with what may be a new subject. */

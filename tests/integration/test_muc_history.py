@@ -104,6 +104,23 @@ def test_room_limit(alice, bob):
     assert bodies(enter(bob, a.room, "b").history) == ["m3", "m4"]
 
 
+@pytest.mark.parametrize("inside,kept", [
+    ("<displayed xmlns='urn:xmpp:chat-markers:0' id='x'/>", True),
+    ("<reactions xmlns='urn:xmpp:reactions:0' id='x'><reaction>y</reaction></reactions>", True),
+    ("<store xmlns='urn:xmpp:hints'/>", True),
+    ("<received xmlns='urn:xmpp:receipts' id='x'/>", False),
+    ("<received xmlns='urn:xmpp:chat-markers:0' id='x'/>", False),
+    ("<body>b</body><no-permanent-store xmlns='urn:xmpp:hints'/>", False),
+])
+def test_kept(alice, inside, kept):
+    """The table is that of chats, but for what every occupant of a large room says."""
+    a = create(alice)
+    a.client.send("<message to='%s' type='groupchat' id='k'>%s</message>" % (a.room, inside))
+    m = a.client.wait("message", from_=a.jid)
+    assert (m.find(STANZA_ID) is not None) == kept
+    assert len(query(a.client, a.room)[1]) == kept
+
+
 def test_not_kept(alice, bob):
     """Chat states and what must not be stored reach those who are there only."""
     a = create(alice)
