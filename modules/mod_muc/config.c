@@ -29,6 +29,7 @@ enum field {
 	F_BROADCAST,
 	F_MAX_USERS,
 	F_HISTORY,
+	F_SLOW,
 	F_LOGGED,
 	F_ARCHIVED,
 	F_PUBSUB,
@@ -39,6 +40,7 @@ enum field {
 
 #define CONFIG(name) "muc#roomconfig_" name
 #define SIZES_MAX    8
+#define SLOW_MAX     86400 /* seconds */
 
 struct muc_form {
 	struct jd_form_field fields[F_COUNT + 1], stored_fields[F_COUNT + 1];
@@ -95,6 +97,9 @@ static const struct jd_form_field fields[] = {
 	[F_HISTORY] = {JD_FIELD_TEXT, "muc#maxhistoryfetch",
 		       .label = "Messages at most that are sent to who enters",
 		       .data = JD_DATA_INTEGER},
+	[F_SLOW] = {JD_FIELD_TEXT, CONFIG("slow_mode_duration"), .label = "Slow mode",
+		    .help = "Seconds between two messages of one user; 0: none.",
+		    .data = JD_DATA_INTEGER, .max = SLOW_MAX},
 	[F_LOGGED] = {JD_FIELD_BOOL, CONFIG("enablelogging"),
 		      .label = "What is said here is published elsewhere"},
 	[F_ARCHIVED] = {JD_FIELD_BOOL, CONFIG("enablearchiving"),
@@ -182,6 +187,7 @@ static void fill(struct jd_form *form, const struct config *c)
 	fill_roles(form, F_BROADCAST, c->broadcast);
 	jd_form_set_int(form, F_MAX_USERS, c->max_users);
 	jd_form_set_int(form, F_HISTORY, c->history);
+	jd_form_set_int(form, F_SLOW, c->slow);
 	jd_form_set_bool(form, F_LOGGED, c->logged);
 	jd_form_set_bool(form, F_ARCHIVED, c->archived);
 	jd_form_set_text(form, F_PUBSUB, c->pubsub);
@@ -245,6 +251,7 @@ static void take(const struct jd_form *form, struct config *c)
 	take_roles(form, F_BROADCAST, &c->broadcast);
 	take_int(form, F_MAX_USERS, &c->max_users);
 	take_int(form, F_HISTORY, &c->history);
+	take_int(form, F_SLOW, &c->slow);
 	take_bool(form, F_LOGGED, &c->logged);
 	take_bool(form, F_ARCHIVED, &c->archived);
 	take_text(form, F_PUBSUB, &c->pubsub);

@@ -65,7 +65,9 @@ enum info {
 	I_HISTORY,
 	I_MAX_USERS,
 	I_CONTACTS,
-	I_PUBSUB
+	I_PUBSUB,
+	I_SLOW,
+	I_ACTIVITY
 };
 
 static const struct jd_form_field info_fields[] = {
@@ -83,6 +85,10 @@ static const struct jd_form_field info_fields[] = {
 	[I_CONTACTS] = {JD_FIELD_JID_MULTI, "muc#roominfo_contactjid", .label = "Owners"},
 	[I_PUBSUB] = {JD_FIELD_TEXT, "muc#roomconfig_pubsub",
 		      .label = "Associated publish-subscribe node"},
+	[I_SLOW] = {JD_FIELD_TEXT, "muc#roominfo_slow_mode_duration",
+		    .label = "Seconds between two messages of one user"},
+	[I_ACTIVITY] = {JD_FIELD_TEXT, "{urn:xmpp:muc-activity}message-activity",
+			.label = "Messages per hour"},
 	JD_FORM_FIELDS_END,
 };
 
@@ -98,7 +104,7 @@ static bool may_know_subject(const struct room *r, struct jd_jid who)
 
 static void write_info(struct jd_xml *x, const struct visit *v)
 {
-	const struct room *r = v->room;
+	struct room *r = v->room;
 	const struct config *c = &r->config;
 	struct jd_form form;
 	struct jd_el subject;
@@ -119,6 +125,8 @@ static void write_info(struct jd_xml *x, const struct visit *v)
 		if (r->affiliates[i]->affiliation == AFF_OWNER)
 			jd_form_add_jid(&form, I_CONTACTS, r->affiliates[i]->jid);
 	jd_form_set_text(&form, I_PUBSUB, c->pubsub);
+	jd_form_set_int(&form, I_SLOW, c->slow);
+	jd_form_set_text(&form, I_ACTIVITY, muc_activity(r, v->arena));
 	jd_form_write_result(x, &form);
 }
 

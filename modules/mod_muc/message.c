@@ -113,6 +113,7 @@ static void give_notice(struct room *r, struct jd_stanza *st)
 
 static void send(struct room *r, struct jd_stanza *st)
 {
+	muc_was_said(r, st);
 	muc_send_all(r, st);
 	give_notice(r, st);
 }
@@ -232,12 +233,23 @@ static bool may_change_subject(const struct room *r, const struct occupant *o)
 	return o->role == ROLE_MODERATOR || (r->config.subject_free && o->role >= ROLE_PARTICIPANT);
 }
 
+static enum jd_verdict too_soon(struct visit *v, unsigned wait)
+{
+	struct jd_str text = jd_arena_printf(
+		v->arena,
+		"This room is slow: %u seconds between two messages of one user; wait %u more.",
+		v->room->config.slow, wait);
+
+	return muc_refuse(v, JD_POLICY_VIOLATION, JD_ERRTYPE_WAIT, text.p);
+}
+
 static enum jd_verdict say(struct visit *v)
 {
 	struct device *d = muc_device_find(v->room, v->st->from);
 	struct jd_el root = jd_stanza_root(v->st);
 	bool subject = muc_is_subject(root);
 	enum jd_verdict verdict;
+	unsigned wait;
 	struct jd_stanza *st;
 
 	if (!v->room->made || v->room->locked)
@@ -252,6 +264,9 @@ static enum jd_verdict say(struct visit *v)
 					  : "You have no voice in this room.");
 	if (!muc_occupant_pays(d->occupant))
 		return muc_refuse(v, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT, "Not so fast.");
+	wait = muc_must_wait(d->occupant, v->st);
+	if (wait)
+		return too_soon(v, wait);
 	st = reflected(d->occupant, v->st);
 	if (!st)
 		return muc_refuse(v, JD_POLICY_VIOLATION, JD_ERRTYPE_MODIFY,

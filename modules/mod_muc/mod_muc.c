@@ -27,7 +27,7 @@ static const struct jd_option options[] = {
 	JD_OPT_INT("max_affiliations", struct muc, max_affiliations, "5000", 10, 100000,
 		   "Members, admins, owners and banned ones of a room, together."),
 	JD_OPT_INT("messages_per_second", struct muc, messages_per_second, "10", 1, 10000,
-		   "What an occupant may send on the average."),
+		   "What a user may send to a room on the average."),
 	JD_OPT_INT("history", struct muc, history, "20", 0, 100,
 		   "Messages that a new room sends to who enters."),
 	JD_OPT_INT("max_history", struct muc, history_max, "100", 0, 100,

@@ -11,6 +11,7 @@
  *     join.c         coming, changing names, going
  *     presence.c     what each occupant is told of the others
  *     message.c      what is said to all
+ *     pace.c         how fast, and how much
  *     private.c      what is said to one, messages and requests
  *     history.c      what was said before
  *     affiliation.c  the list of those who stand in a lasting relation to the room
@@ -48,6 +49,7 @@
 #define NS_MAM          "urn:xmpp:mam:2"
 #define NS_RETRACT      "urn:xmpp:message-retract:1"
 #define NS_MODERATE     "urn:xmpp:message-moderate:1"
+#define NS_CORRECT      "urn:xmpp:message-correct:0"
 
 #define REASON_MAX 1024 /* bytes of a reason; a longer one is cut */
 #define NICK_MAX   200  /* bytes */
@@ -73,6 +75,7 @@ struct config {
 	unsigned broadcast;   /* bits of roles whose presence is shown */
 	unsigned member_list; /* bits of roles that may see the list of members */
 	unsigned max_users, history;
+	unsigned slow; /* seconds between two messages of one account; 0: none */
 };
 
 /* -- the instance ------------------------------------------------------------------------- */
@@ -122,19 +125,18 @@ struct occupant {
 	struct device *devices;
 	struct jd_stanza *looks[2]; /* its presence as others see it: without, with its address */
 	char id[ID_SIZE];           /* XEP-0421 */
-	/* what may still be sent now, in messages, as of then */
-	double credit;
-	jd_usec credit_at; /* by jd_now_mono() */
+	struct pace *pace;
 };
 
-/* What somebody who has left may send when he comes back. */
-struct credit {
-	char id[ID_SIZE];
-	double left;
-	jd_usec at; /* by jd_now_mono() */
+/* How fast an account speaks here; times are by jd_now_mono(). */
+struct pace {
+	struct pace *next;
+	char id[ID_SIZE];   /* of its occupants */
+	unsigned occupants; /* 0: it has left */
+	double credit;      /* messages that may be sent, as of then */
+	jd_usec credit_at;
+	jd_usec said_at; /* something, in a room that is slow; 0: nothing yet */
 };
-
-#define CREDITS_MAX 32
 
 /* Data of an account on this component. */
 struct room {
@@ -150,7 +152,9 @@ struct room {
 	struct occupant *occupants; /* in the order of their coming */
 	struct occupant **last;
 	unsigned n_occupants, n_devices;
-	struct credit *credits;    /* of the last who have left; NULL: nobody has */
+	struct pace *paces;
+	unsigned n_away;           /* of these, those of who has left */
+	struct activity *activity; /* pace.c; NULL: nothing was said */
 	struct jd_stanza *subject; /* NULL: there was none yet */
 	jd_usec subject_at;
 	struct jd_stanza
@@ -305,8 +309,22 @@ void muc_occupant_rename(struct occupant *o, struct jd_jid at);
 void muc_occupant_touch(struct occupant *o);
 /* The id of an account in this room (XEP-0421). */
 void muc_occupant_id(const struct room *r, struct jd_jid who, char *out);
+
+/* -- pace.c ------------------------------------------------------------------------------- */
+
+/* The one of this account, which lives until it was put back as often. */
+struct pace *muc_pace_get(struct room *r, const char *id);
+void muc_pace_put(struct room *r, struct pace *p);
+/* With what was counted; nobody is in the room. */
+void muc_paces_free(struct room *r);
 /* Takes one message from what it may send now; false: it must wait. */
 bool muc_occupant_pays(struct occupant *o);
+/* Seconds until it may say this to all; 0: now. */
+unsigned muc_must_wait(const struct occupant *o, struct jd_stanza *st);
+/* All have been sent it. */
+void muc_was_said(struct room *r, struct jd_stanza *st);
+/* Messages in an hour, as text; p NULL: not known, or not to be told. */
+struct jd_str muc_activity(struct room *r, struct jd_arena *arena);
 
 /* -- presence.c --------------------------------------------------------------------------- */
 

@@ -7,9 +7,6 @@
  */
 #include "muc.h"
 
-/* What may be sent at once, in seconds of the usual rate. */
-#define BURST_SECONDS 3
-
 struct jd_jid muc_jid_keep(struct jd_jid jid)
 {
 	jid.p = jd_strdup(jd_jid_str(jid));
@@ -75,42 +72,6 @@ void muc_occupant_id(const struct room *r, struct jd_jid who, char *out)
 	out[40] = '\0';
 }
 
-/* Leaving and coming back must not make it more. */
-static struct credit *credit_of(const struct room *r, const char *id)
-{
-	for (size_t i = 0; r->credits && i < CREDITS_MAX; i++)
-		if (strcmp(r->credits[i].id, id) == 0)
-			return &r->credits[i];
-	return NULL;
-}
-
-static void recall_credit(struct occupant *o)
-{
-	const struct credit *c = credit_of(o->room, o->id);
-
-	o->credit_at = c ? c->at : jd_now_mono();
-	o->credit = c ? c->left : (double)(muc_of(o->room)->messages_per_second * BURST_SECONDS);
-}
-
-/* Instead of what was kept of him, or of who has been away longest. */
-static void keep_credit(const struct occupant *o)
-{
-	struct room *r = o->room;
-	struct credit *c = credit_of(r, o->id);
-
-	if (!r->credits)
-		r->credits = jd_alloc(CREDITS_MAX * sizeof(*r->credits));
-	if (!c) {
-		c = r->credits;
-		for (size_t i = 1; i < CREDITS_MAX; i++)
-			if (r->credits[i].at < c->at)
-				c = &r->credits[i];
-	}
-	memcpy(c->id, o->id, sizeof(c->id));
-	c->left = o->credit;
-	c->at = o->credit_at;
-}
-
 struct occupant *muc_occupant_add(struct room *r, struct jd_jid at, struct jd_jid who,
 				  enum muc_role role)
 {
@@ -121,7 +82,7 @@ struct occupant *muc_occupant_add(struct room *r, struct jd_jid at, struct jd_ji
 	o->who = muc_jid_keep(jd_jid_bare(who));
 	o->role = role;
 	muc_occupant_id(r, who, o->id);
-	recall_credit(o);
+	o->pace = muc_pace_get(r, o->id);
 	if (!r->occupants) {
 		r->last = &r->occupants;
 		jd_account_hold(r->account);
@@ -200,7 +161,7 @@ void muc_occupant_remove(struct occupant *o)
 	if (r->last == &o->next)
 		r->last = p;
 	r->n_occupants--;
-	keep_credit(o);
+	muc_pace_put(r, o->pace);
 	muc_occupant_touch(o);
 	muc_jid_drop(&o->at);
 	muc_jid_drop(&o->who);
@@ -227,21 +188,4 @@ void muc_occupant_rename(struct occupant *o, struct jd_jid at)
 	muc_jid_drop(&o->at);
 	o->at = muc_jid_keep(at);
 	muc_occupant_touch(o);
-}
-
-/* -- how much somebody may send -------------------------------------------------------------- */
-
-bool muc_occupant_pays(struct occupant *o)
-{
-	double rate = (double)muc_of(o->room)->messages_per_second;
-	jd_usec now = jd_now_mono();
-
-	o->credit += (double)(now - o->credit_at) / JD_USEC_PER_SEC * rate;
-	o->credit_at = now;
-	if (o->credit > rate * BURST_SECONDS)
-		o->credit = rate * BURST_SECONDS;
-	if (o->credit < 1)
-		return false;
-	o->credit -= 1;
-	return true;
 }

@@ -62,8 +62,7 @@ void muc_room_free(struct jd_instance *mi, void *data)
 		muc_occupant_remove(r->occupants);
 	muc_room_reset(r); /* the timer was cancelled before */
 	muc_room_keep(r, NULL);
-	jd_free(r->credits);
-	r->credits = NULL;
+	muc_paces_free(r);
 }
 
 /* -- visits --------------------------------------------------------------------------------------

@@ -213,10 +213,27 @@ static bool error_matches(struct matching *m, struct jd_el want, struct jd_el go
 	return true;
 }
 
+static bool el_matches(struct matching *m, struct jd_el want, struct jd_el got);
+
+/* The first from here that matches. */
+static struct jd_el look_for(struct matching *m, struct jd_el want, struct jd_el got)
+{
+	size_t known = m->names->n;
+
+	while (jd_el_ok(got) && !el_matches(m, want, got)) {
+		m->why[0] = '\0';
+		names_cut(m->names, known);
+		got = jd_el_next(got);
+	}
+	names_cut(m->names, known);
+	return got;
+}
+
 /* Elements are walked by index; the depth is the script's own. */
 static bool el_matches(struct matching *m, struct jd_el want, struct jd_el got)
 {
 	struct jd_str want_text, got_text;
+	bool more = false;
 	struct jd_el g;
 
 	if (jd_el_is(want, NULL, "any"))
@@ -236,13 +253,20 @@ static bool el_matches(struct matching *m, struct jd_el want, struct jd_el got)
 	g = jd_el_first(got);
 	JD_EL_EACH(w, want)
 	{
+		if (jd_el_is(w, NULL, "more")) {
+			more = true;
+			continue;
+		}
+		if (more)
+			g = look_for(m, w, g);
+		more = false;
 		if (!jd_el_ok(g))
 			return differs(m, want, "child is missing", jd_el_name(w), JD_STR_NULL);
 		if (!el_matches(m, w, g))
 			return false;
 		g = jd_el_next(g);
 	}
-	if (jd_el_ok(g))
+	if (jd_el_ok(g) && !more)
 		return differs(m, want, "child too many", JD_STR_NULL, jd_el_name(g));
 	return true;
 }

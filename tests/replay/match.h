@@ -7,6 +7,7 @@
  *   id='${x}'             the same value as elsewhere under this name; the first sets it
  *   text ${x} or *        as for attributes
  *   <any/>                any one element
+ *   <more/>               any number of elements, up to one that matches what is behind it
  *   <error is='bad-request' type='modify'/>
  *                         that stanza error, whatever else it says
  */
