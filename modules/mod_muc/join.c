@@ -150,7 +150,8 @@ static enum jd_verdict join(struct visit *v)
 	if (!jd_el_ok(request(v))) {
 		if (!nick.len) /* not for us: all contacts are told so */
 			return JD_DROP;
-		return refuse(v, JD_NOT_ACCEPTABLE, "You are not in this room.");
+		muc_tell_out(v);
+		return JD_DONE;
 	}
 	if (!nick.len)
 		return refuse(v, JD_JID_MALFORMED, "Say by what name you want to be known.");

@@ -352,6 +352,8 @@ void muc_tell_device(struct occupant *o, const struct news *news, struct device 
 void muc_show_all(struct device *to);
 /* As it is now, to all. */
 void muc_tell_look(struct occupant *o);
+/* Who has sent v is told that he is not in the room. */
+void muc_tell_out(struct visit *v);
 /* Its role was `before`. */
 void muc_tell_role(struct occupant *o, enum muc_role before, const struct news *news);
 /* It leaves the room with all devices. */

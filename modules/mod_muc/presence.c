@@ -204,6 +204,25 @@ void muc_tell_role(struct occupant *o, enum muc_role before, const struct news *
 	muc_tell_all(o, news);
 }
 
+/* He is not here, though he thinks so (7.2.18): an error would leave a client that has lost
+ * track in doubt. */
+void muc_tell_out(struct visit *v)
+{
+	const struct news n = {.codes = {307, 333}, .n_codes = 2};
+	struct jd_xml *x =
+		jd_stanza_new(JD_PRESENCE, JD_TYPE_UNAVAILABLE, v->st->to, v->st->from, v->st->id);
+
+	jd_xml_start(x, NS_USER, "x");
+	jd_xml_start(x, NULL, "item");
+	jd_xml_attr(x, "affiliation", muc_affiliation_name(muc_affiliation(v->room, v->st->from)));
+	jd_xml_attr(x, "role", muc_role_name(ROLE_NONE));
+	jd_xml_leaf(x, NS_USER, "reason", JD_STR("You are not in this room."));
+	jd_xml_end(x);
+	write_codes(x, &n, true);
+	jd_xml_end(x);
+	jd_send(x);
+}
+
 static struct jd_stanza *look(struct occupant *o, bool with_jid)
 {
 	const struct news n = {.role = o->role};

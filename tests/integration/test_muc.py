@@ -45,11 +45,12 @@ def test_7_2_1_without_a_nickname(alice):
 
 
 def test_7_2_1_without_saying_so(alice, bob):
-    """Presence for somebody who is not there brings nobody in (XEP-0410)."""
+    """Presence for somebody who is not there brings nobody in, and says so (7.2.18)."""
     a = create(alice)
     b = bob.ready()
     b.send("<presence to='%s/b'/>" % a.room)
-    assert condition(b.wait("presence", type="error", from_=a.room + "/b"))[1] == "not-acceptable"
+    told = b.wait("presence", type="unavailable", from_=a.room + "/b")
+    assert codes(told) == [110, 307, 333] and rank(told) == ("none", "none")
 
 
 def test_7_2_1_a_second_time(alice, bob):
