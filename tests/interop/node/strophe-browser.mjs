@@ -13,10 +13,12 @@ import { commands, emit } from './lines.mjs';
 
 const options = JSON.parse(process.argv[2]);
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
-const stropheFolder = path.dirname(createRequire(import.meta.url).resolve('strophe.js'));
+const { resolve } = createRequire(import.meta.url);
+const stropheFolder = path.dirname(resolve('strophe.js'));
 const files = {
     '/': ['text/html', Buffer.from('<!doctype html><title>chat</title>')],
     '/strophe.js': ['text/javascript', fs.readFileSync(path.join(stropheFolder, 'strophe.esm.js'))],
+    '/muc.js': ['text/javascript', fs.readFileSync(resolve('strophejs-plugin-muc'))],
     '/session.mjs': ['text/javascript', fs.readFileSync(path.join(here, 'strophe-session.mjs'))],
 };
 
@@ -58,6 +60,13 @@ emit({ event: 'browser', version: browser.browser()?.version() ?? await page.eva
 await page.evaluate(async (options) => {
     const [strophe, { startSession }] = await Promise.all([
         import('/strophe.js'), import('/session.mjs')]);
+    // The plugin is an older kind of script: it looks for what it needs in the window.
+    Object.assign(window, strophe);
+    await new Promise((loaded, failed) => {
+        const script = document.createElement('script');
+        Object.assign(script, { src: '/muc.js', onload: loaded, onerror: failed });
+        document.head.append(script);
+    });
     if (options.discover) {
         // XEP-0156 as web clients do it: a cross-origin fetch, then the link of that relation.
         const links = (await (await fetch(options.discover)).json()).links;
@@ -71,6 +80,8 @@ const inPage = (command) => page.evaluate((c) => window.session[c.op](c), comman
 commands({
     send: inPage,
     chat: inPage,
+    enter: inPage,
+    room: inPage,
     close: (command) => inPage(command).catch(leave),
     // The tab is shut without a word, as people do.
     vanish: () => leave(),

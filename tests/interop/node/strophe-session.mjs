@@ -47,6 +47,21 @@ export function startSession(strophe, options, emit) {
         chat({ to, id, body, count = 1 }) {
             connection.send($msg({ to, id, type: 'chat' }).c('body').t(body.repeat(count)));
         },
+        // The plugin for rooms: its functions by name; "enter" is its join, with all its callbacks.
+        enter({ room, nick, password, history }) {
+            const tell = (kind) => (stanza) => {
+                emit({ ...describe(stanza), event: `room-${kind}` });
+                return true;
+            };
+            connection.muc.join(room, nick, tell('message'), tell('presence'), (roster) => {
+                emit({ event: 'room-roster', nicks: Object.keys(roster).sort() });
+                return true;
+            }, password, history);
+        },
+        room({ call, args, id }) {
+            const tell = (stanza) => emit({ ...describe(stanza), event: 'answer', call: id });
+            connection.muc[call](...args, ...(id ? [tell, tell] : []));
+        },
         close() {
             connection.flush();
             connection.disconnect('bye');
