@@ -71,7 +71,9 @@ class Database:
         else:
             found = self.rows(
                 "SELECT m.name, c.name, upper(c.type) FROM sqlite_master m"
-                " JOIN pragma_table_info(m.name) c WHERE m.type = 'table' ORDER BY m.name, c.cid")
+                " JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
+                # an index, which SQLite calls a table and keeps in some
+                " AND m.name NOT LIKE 'archive\\_words%' ESCAPE '\\' ORDER BY m.name, c.cid")
         tables = {}
         for table, column, kind in found:
             tables.setdefault(table, []).append((column, kind))
