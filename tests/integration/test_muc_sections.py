@@ -9,6 +9,7 @@ import re
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SCRIPTS = os.path.join(HERE, "..", "replay", "scripts")
 SECTIONS = {
     "6.1": "which services there are", "6.2": "what a service can do", "6.3": "public rooms",
     "6.4": "about a room", "6.5": "items of a room", "6.6": "asking an occupant",
@@ -38,8 +39,8 @@ SECTIONS = {
 
 def numbers():
     """The sections that tests are named after."""
-    for path in glob.glob(os.path.join(HERE, "..", "replay", "scripts", "muc-*.txt")):
-        yield re.match(r"muc-([\d.]+)-", os.path.basename(path)).group(1)
+    for path in glob.glob(os.path.join(SCRIPTS, "muc-[0-9]*.txt")):
+        yield os.path.basename(path).split("-")[1]
     for path in glob.glob(os.path.join(HERE, "test_muc*.py")):
         with open(path, encoding="utf-8") as source:
             for name in re.findall(r"^def test_(\d+(?:_\d+)*)_", source.read(), re.M):
