@@ -19,6 +19,9 @@ JD_EXPORT void jd_digest(enum jd_hash_kind kind, struct jd_str data, uint8_t *ou
 JD_EXPORT void jd_hmac(enum jd_hash_kind kind, struct jd_str key, struct jd_str data, uint8_t *out);
 /* With padding, in one line; in the arena. */
 JD_EXPORT struct jd_str jd_base64(struct jd_arena *arena, const void *data, size_t n);
+/* With padding; white space in it does not count. In the arena. -JD_EINVAL. */
+JD_EXPORT int jd_base64_read(struct jd_arena *arena, struct jd_str text,
+			     struct jd_str *ret_data) JD_MUST_USE;
 /* The URL alphabet, without padding: terminated text, whose length is returned. */
 #define JD_BASE64URL_SIZE(n) (((n)*4 + 2) / 3 + 1)
 JD_EXPORT size_t jd_base64url(const void *data, size_t n, char *out);

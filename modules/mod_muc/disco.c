@@ -67,7 +67,8 @@ enum info {
 	I_CONTACTS,
 	I_PUBSUB,
 	I_SLOW,
-	I_ACTIVITY
+	I_ACTIVITY,
+	I_AVATAR
 };
 
 static const struct jd_form_field info_fields[] = {
@@ -89,17 +90,26 @@ static const struct jd_form_field info_fields[] = {
 		    .label = "Seconds between two messages of one user"},
 	[I_ACTIVITY] = {JD_FIELD_TEXT, "{urn:xmpp:muc-activity}message-activity",
 			.label = "Messages per hour"},
+	[I_AVATAR] = {JD_FIELD_TEXT_MULTI, "muc#roominfo_avatarhash",
+		      .label = "Hashes of the picture"},
 	JD_FORM_FIELDS_END,
 };
 
 static const struct jd_form_def info_def = {.form_type = NS_ROOMINFO, .fields = info_fields};
 
 /* What is said inside is not told outside, where the room is not open to everybody. */
-static bool may_know_subject(const struct room *r, struct jd_jid who)
+bool muc_may_look_inside(const struct room *r, struct jd_jid who)
 {
 	return muc_affiliation(r, who) > AFF_NONE || muc_device_find(r, who) ||
 	       (!r->config.members_only && !r->config.password.len &&
 		muc_affiliation(r, who) != AFF_OUTCAST);
+}
+
+/* A hash for each format (XEP-0486). */
+static void set_avatar(struct jd_form *form, const char *hashes)
+{
+	for (const char *p = hashes; p && strlen(p) >= 40; p += p[40] ? 41 : 40)
+		jd_form_add_text(form, I_AVATAR, (struct jd_str){p, 40});
 }
 
 static void write_info(struct jd_xml *x, const struct visit *v)
@@ -113,7 +123,9 @@ static void write_info(struct jd_xml *x, const struct visit *v)
 	jd_form_set_text(&form, I_DESCRIPTION, c->description);
 	jd_form_set_text(&form, I_LANG, c->lang);
 	jd_form_set_int(&form, I_OCCUPANTS, r->n_occupants);
-	if (r->subject && may_know_subject(r, v->st->from)) {
+	if (muc_may_look_inside(r, v->st->from))
+		set_avatar(&form, r->avatar);
+	if (r->subject && muc_may_look_inside(r, v->st->from)) {
 		subject = jd_el_child(jd_stanza_root(r->subject), JD_NS_STANZA, "subject");
 		jd_form_set_text(&form, I_SUBJECT, jd_el_text(subject, v->arena));
 	}

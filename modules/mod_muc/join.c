@@ -105,6 +105,7 @@ static void tell_entrance(struct occupant *o, struct device *d, bool created)
 	const struct room *r = o->room;
 	struct news others = {.role = o->role, .but = d}, own = {.role = o->role};
 
+	muc_show_avatar(d);
 	muc_show_all(d);
 	muc_tell_all(o, &others);
 	if (r->config.known_jids)

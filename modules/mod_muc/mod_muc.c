@@ -32,6 +32,8 @@ static const struct jd_option options[] = {
 		   "Messages that a new room sends to who enters."),
 	JD_OPT_INT("max_history", struct muc, history_max, "100", 0, 100,
 		   "Messages that a room can be set to send to who enters."),
+	JD_OPT_SIZE("max_vcard", struct muc, vcard_bytes, "256k", 1024, 1024 * 1024,
+		    "How large the vCard of a room may be, picture included."),
 	JD_OPT_BOOL("persistent", struct muc, persistent, "false",
 		    "New rooms stay when the last one leaves."),
 	JD_OPT_BOOL("public", struct muc, listed, "true", "New rooms can be found."),
@@ -113,6 +115,8 @@ IQ_HANDLER(on_owner_set, visit_iq, muc_on_owner_set)
 IQ_HANDLER(on_register_get, visit_iq, muc_on_register_get)
 IQ_HANDLER(on_register_set, visit_iq, muc_on_register_set)
 IQ_HANDLER(on_moderate, visit_iq, muc_on_moderate)
+IQ_HANDLER(on_vcard_get, visit_aside, muc_on_vcard_get)
+IQ_HANDLER(on_vcard_set, visit_iq, muc_on_vcard_set)
 IQ_HANDLER(on_archive, visit_aside, muc_on_archive)
 
 static const struct {
@@ -129,6 +133,8 @@ static const struct {
 	{JD_TYPE_SET, NS_OWNER, "query", on_owner_set, false},
 	{JD_TYPE_GET, NS_REGISTER, "query", on_register_get, false},
 	{JD_TYPE_SET, NS_REGISTER, "query", on_register_set, false},
+	{JD_TYPE_GET, NS_VCARD, "vCard", on_vcard_get, false},
+	{JD_TYPE_SET, NS_VCARD, "vCard", on_vcard_set, false},
 	{JD_TYPE_GET, NS_MAM, "query", on_archive, true},
 	{JD_TYPE_SET, NS_MAM, "query", on_archive, true},
 	{JD_TYPE_GET, NS_MAM, "metadata", on_archive, true},
@@ -164,6 +170,8 @@ static int start(struct jd_instance *mi)
 		r = start_requests(mi);
 	if (r == 0)
 		r = muc_disco_start(mi);
+	if (r == 0)
+		r = muc_vcard_start(mi);
 	if (r == 0)
 		r = jd_commands(mi, muc_commands);
 	if (r == 0)

@@ -20,6 +20,7 @@
  *     invite.c       invitations, and who asks for voice
  *     register.c     registration with a room (XEP-0045 7.10)
  *     disco.c        what others can find out
+ *     vcard.c        the picture of a room
  *     moderate.c     messages taken back (XEP-0424, 0425)
  *     commands.c     jackdawctl room
  *
@@ -50,6 +51,7 @@
 #define NS_RETRACT      "urn:xmpp:message-retract:1"
 #define NS_MODERATE     "urn:xmpp:message-moderate:1"
 #define NS_CORRECT      "urn:xmpp:message-correct:0"
+#define NS_VCARD        "vcard-temp"
 
 #define REASON_MAX 1024 /* bytes of a reason; a longer one is cut */
 #define NICK_MAX   200  /* bytes */
@@ -84,7 +86,7 @@ struct muc {
 	/* options */
 	const char *name;
 	int64_t max_occupants, admin_overflow, rooms_per_user, max_affiliations;
-	int64_t history, history_max, messages_per_second;
+	int64_t history, history_max, messages_per_second, vcard_bytes;
 	int create; /* enum creators */
 	bool persistent, listed, members_only, moderated, known_jids, archived;
 	/* not options */
@@ -147,6 +149,7 @@ struct room {
 	bool locked; /* it waits for its first configuration */
 	struct config config;
 	uint8_t salt[32]; /* for occupants' ids */
+	char *avatar;     /* hashes of its picture, between spaces; NULL: it has none */
 	struct affiliate **affiliates;
 	size_t n_affiliates, room_affiliates;
 	struct occupant *occupants; /* in the order of their coming */
@@ -430,7 +433,8 @@ enum jd_verdict muc_on_admin_set(struct visit *v);
 enum jd_verdict muc_fail(struct visit *v, enum jd_condition condition, const char *text);
 struct jd_str muc_reason(struct jd_el item, const char *ns, struct jd_arena *arena);
 
-/* -- owner.c, invite.c, register.c, disco.c, moderate.c, commands.c ----------------------- */
+/* -- owner.c, invite.c, register.c, disco.c, vcard.c, moderate.c, commands.c
+ * ----------------------- */
 
 enum jd_verdict muc_on_owner_get(struct visit *v);
 enum jd_verdict muc_on_owner_set(struct visit *v);
@@ -441,6 +445,13 @@ enum jd_verdict muc_on_register_set(struct visit *v);
 enum jd_verdict muc_on_info(struct visit *v);
 enum jd_verdict muc_on_items(struct visit *v);
 int muc_disco_start(struct jd_instance *mi);
+/* What is not for everybody: who is in the room or belongs to it may; others where all may enter.
+ */
+bool muc_may_look_inside(const struct room *r, struct jd_jid who);
+enum jd_verdict muc_on_vcard_get(struct visit *v);
+enum jd_verdict muc_on_vcard_set(struct visit *v);
+void muc_show_avatar(const struct device *to);
+int muc_vcard_start(struct jd_instance *mi);
 enum jd_verdict muc_on_archive(struct visit *v);
 enum jd_verdict muc_on_moderate(struct visit *v);
 enum jd_verdict muc_on_retract(struct visit *v, struct occupant *o, struct jd_stanza *st);

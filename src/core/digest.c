@@ -54,6 +54,21 @@ struct jd_str jd_base64(struct jd_arena *arena, const void *data, size_t n)
 	return (struct jd_str){text, len};
 }
 
+int jd_base64_read(struct jd_arena *arena, struct jd_str text, struct jd_str *ret_data)
+{
+	char *dense = jd_arena_bytes(arena, text.len + 1);
+	char *data = jd_arena_bytes(arena, text.len + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		if (!strchr(" \t\r\n", text.p[i]))
+			dense[n++] = text.p[i];
+	ret_data->p = data;
+	return base64_decode((struct jd_str){dense, n}, data, text.len, &ret_data->len) < 0
+		       ? -JD_EINVAL
+		       : 0;
+}
+
 size_t jd_base64url(const void *data, size_t n, char *out)
 {
 	size_t len = base64url_encode(data, n, out);
