@@ -95,8 +95,9 @@ struct jd_form_value {
 	struct jd_str *texts; /* as canonical text; of JIDs, prepared */
 	struct jd_jid *jids;  /* JID fields */
 	unsigned count;
-	bool given;  /* read: there and not blank (texts may be empty); written: has been set */
-	int64_t num; /* booleans, integers, times */
+	bool given;   /* read: there and not blank (texts may be empty); written: has been set */
+	bool present; /* there, be it blank */
+	int64_t num;  /* booleans, integers, times */
 };
 
 struct jd_form {
@@ -126,6 +127,8 @@ JD_EXPORT enum jd_form_outcome jd_form_read(struct jd_el x, const struct jd_form
 
 /* By place in the table. Not given: p NULL, 0, false, no JID. */
 JD_EXPORT bool jd_form_given(const struct jd_form *form, unsigned i);
+/* The field is there, be it blank: an empty list is not the same as none. */
+JD_EXPORT bool jd_form_present(const struct jd_form *form, unsigned i);
 JD_EXPORT unsigned jd_form_count(const struct jd_form *form, unsigned i);
 /* The value; those of a multi field joined by line feeds, in the arena. */
 JD_EXPORT struct jd_str jd_form_text(const struct jd_form *form, unsigned i);
@@ -146,6 +149,8 @@ JD_EXPORT void jd_form_set_bool(struct jd_form *form, unsigned i, bool value);
 JD_EXPORT void jd_form_set_int(struct jd_form *form, unsigned i, int64_t value);
 JD_EXPORT void jd_form_set_time(struct jd_form *form, unsigned i, jd_usec at);
 JD_EXPORT void jd_form_set_jid(struct jd_form *form, unsigned i, struct jd_jid jid);
+/* The field is there, with no value. */
+JD_EXPORT void jd_form_set_none(struct jd_form *form, unsigned i);
 /* One value more, for multi fields; past max_values it is left out. */
 JD_EXPORT void jd_form_add_text(struct jd_form *form, unsigned i, struct jd_str text);
 JD_EXPORT void jd_form_add_jid(struct jd_form *form, unsigned i, struct jd_jid jid);

@@ -37,6 +37,14 @@ struct affiliate *muc_affiliate_find(const struct room *r, struct jd_jid who)
 	return found ? r->affiliates[i] : NULL;
 }
 
+bool muc_affiliate_place(const struct room *r, struct jd_jid who, size_t *ret_i)
+{
+	bool found;
+
+	*ret_i = place_of(r, jd_jid_bare_str(who), &found);
+	return found;
+}
+
 enum affiliation muc_listed_affiliation(const struct room *r, struct jd_jid who)
 {
 	const struct affiliate *a = muc_affiliate_find(r, who);

@@ -40,7 +40,8 @@ enum field {
 
 #define CONFIG(name) "muc#roomconfig_" name
 #define SIZES_MAX    8
-#define SLOW_MAX     86400 /* seconds */
+#define LIST_BYTES   (64u << 20) /* what a stanza may be is less */
+#define SLOW_MAX     86400       /* seconds */
 
 struct muc_form {
 	struct jd_form_field fields[F_COUNT + 1], stored_fields[F_COUNT + 1];
@@ -107,9 +108,9 @@ static const struct jd_form_field fields[] = {
 	[F_PUBSUB] = {JD_FIELD_TEXT, CONFIG("pubsub"), .label = "Associated publish-subscribe node",
 		      .max_bytes = 1000},
 	[F_ADMINS] = {JD_FIELD_JID_MULTI, CONFIG("roomadmins"), .label = "Admins",
-		      .flags = JD_FIELD_BARE, .max_values = 200},
+		      .flags = JD_FIELD_BARE, .max_bytes = LIST_BYTES},
 	[F_OWNERS] = {JD_FIELD_JID_MULTI, CONFIG("roomowners"), .label = "Owners",
-		      .flags = JD_FIELD_BARE, .max_values = 200},
+		      .flags = JD_FIELD_BARE, .max_bytes = LIST_BYTES},
 	JD_FORM_FIELDS_END,
 };
 
@@ -142,6 +143,9 @@ void muc_form_start(struct muc *muc)
 	f->fields[F_MAX_USERS].min = 1;
 	f->fields[F_MAX_USERS].max = muc->max_occupants;
 	f->fields[F_HISTORY].max = muc->history_max;
+	/* As many as there can be: who sends back what he was sent must not lose any. */
+	f->fields[F_ADMINS].max_values = f->fields[F_OWNERS].max_values =
+		(unsigned)muc->max_affiliations;
 	memcpy(f->stored_fields, f->fields, sizeof(fields));
 	f->stored_fields[F_SECRET].type = JD_FIELD_TEXT;
 	/* It may have been stored when the host allowed more. */
@@ -163,6 +167,7 @@ void muc_form_stop(struct muc *muc)
 
 static void fill_roles(struct jd_form *form, unsigned i, unsigned mask)
 {
+	jd_form_set_none(form, i);
 	for (enum muc_role r = ROLE_VISITOR; r <= ROLE_MODERATOR; r++)
 		if (mask & (1u << r))
 			jd_form_add_text(form, i, muc_role_name(r));
@@ -215,7 +220,7 @@ static void take_roles(const struct jd_form *form, unsigned i, unsigned *mask)
 {
 	enum muc_role role;
 
-	if (!jd_form_given(form, i))
+	if (!jd_form_present(form, i))
 		return;
 	*mask = 0;
 	for (unsigned k = 0; k < jd_form_count(form, i); k++)
@@ -362,7 +367,7 @@ static const struct jd_jid *take_jids(const struct jd_form *form, unsigned i, si
 {
 	struct jd_jid *jids;
 
-	*given = jd_form_given(form, i);
+	*given = jd_form_present(form, i);
 	*n = jd_form_count(form, i);
 	jids = jd_arena_alloc(form->arena, (*n + 1) * sizeof(*jids));
 	for (unsigned k = 0; k < *n; k++)

@@ -229,7 +229,7 @@ void muc_config_default(struct muc *muc, struct config *ret_config);
 bool muc_config_parse(struct muc *muc, struct jd_str text, struct config *ret_config);
 struct jd_str muc_config_text(struct muc *muc, const struct config *c, struct jd_arena *arena);
 void muc_config_free(struct config *c);
-/* Lists of the whole configuration: p NULL, not given. */
+/* Lists of the whole configuration; one that is given may be empty. */
 struct config_lists {
 	bool owners_given, admins_given;
 	const struct jd_jid *owners, *admins;
@@ -395,6 +395,8 @@ void muc_relays_free(struct muc *muc);
 
 struct affiliate *muc_affiliate_find(const struct room *r, struct jd_jid who);
 enum affiliation muc_affiliation(const struct room *r, struct jd_jid who);
+/* Its place in the list; false: it is not there. */
+bool muc_affiliate_place(const struct room *r, struct jd_jid who, size_t *ret_i);
 /* What the list says of exactly this address, be it that of a domain. */
 enum affiliation muc_listed_affiliation(const struct room *r, struct jd_jid who);
 /* The component itself (for jackdawctl), and its administrators. */

@@ -55,19 +55,9 @@ enum jd_verdict muc_on_owner_get(struct visit *v)
 /* -- the lists in it ------------------------------------------------------------------------------
  */
 
-static bool is_listed(const struct jd_jid *jids, size_t n, struct jd_jid who)
-{
-	for (size_t i = 0; i < n; i++)
-		if (jd_jid_bare_eq(jids[i], who))
-			return true;
-	return false;
-}
-
 static void change(struct configuring *c, struct jd_jid who, enum affiliation before,
 		   enum affiliation after)
 {
-	if (before == after)
-		return;
 	if (c->n == STANDINGS_MAX || (!who.local_len && after > AFF_MEMBER))
 		c->wrong = true;
 	else
@@ -75,27 +65,48 @@ static void change(struct configuring *c, struct jd_jid who, enum affiliation be
 			(struct standing){.who = who, .before = before, .after = after};
 }
 
-/* Whom the lists do not name any more is a member. Owners come first. */
+static bool is_new(const struct configuring *c, struct jd_jid who)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (jd_jid_bare_eq(c->standings[i].who, who))
+			return false;
+	return true;
+}
+
+/* after: of who was on the lists before. Owners are named first, and stay. */
+static void name_all(const struct room *r, struct configuring *c, enum affiliation *after,
+		     const struct jd_jid *jids, size_t n, enum affiliation as)
+{
+	for (size_t k = 0, i; k < n && !c->wrong; k++) {
+		if (!muc_affiliate_place(r, jids[k], &i)) {
+			if (is_new(c, jids[k]))
+				change(c, jids[k], AFF_NONE, as);
+		} else if (after[i] != AFF_OWNER) {
+			after[i] = as;
+		}
+	}
+}
+
+/* Whom the lists do not name any more is a member. */
 static void change_lists(const struct visit *v, const struct config_lists *l, struct configuring *c)
 {
 	const struct room *r = v->room;
+	enum affiliation *after = jd_arena_alloc(v->arena, (r->n_affiliates + 1) * sizeof(*after));
 
 	c->standings = jd_arena_alloc(v->arena, STANDINGS_MAX * sizeof(*c->standings));
-	for (size_t i = 0; l->owners_given && i < l->n_owners; i++)
-		change(c, l->owners[i], muc_listed_affiliation(r, l->owners[i]), AFF_OWNER);
-	for (size_t i = 0; l->admins_given && i < l->n_admins; i++)
-		if (!is_listed(l->owners, l->n_owners, l->admins[i]) &&
-		    (l->owners_given || muc_listed_affiliation(r, l->admins[i]) != AFF_OWNER))
-			change(c, l->admins[i], muc_listed_affiliation(r, l->admins[i]), AFF_ADMIN);
 	for (size_t i = 0; i < r->n_affiliates; i++) {
-		const struct affiliate *a = r->affiliates[i];
-		bool gone = (a->affiliation == AFF_OWNER && l->owners_given) ||
-			    (a->affiliation == AFF_ADMIN && l->admins_given);
+		enum affiliation now = r->affiliates[i]->affiliation;
+		bool gone = (now == AFF_OWNER && l->owners_given) ||
+			    (now == AFF_ADMIN && l->admins_given);
 
-		if (gone && !is_listed(l->owners, l->n_owners, a->jid) &&
-		    !is_listed(l->admins, l->n_admins, a->jid))
-			change(c, jd_jid_copy(v->arena, a->jid), a->affiliation, AFF_MEMBER);
+		after[i] = gone ? AFF_MEMBER : now;
 	}
+	name_all(r, c, after, l->owners, l->n_owners, AFF_OWNER);
+	name_all(r, c, after, l->admins, l->n_admins, AFF_ADMIN);
+	for (size_t i = 0; i < r->n_affiliates; i++)
+		if (after[i] != r->affiliates[i]->affiliation)
+			change(c, jd_jid_copy(v->arena, r->affiliates[i]->jid),
+			       r->affiliates[i]->affiliation, after[i]);
 }
 
 static bool keeps_owner(const struct room *r, const struct config_lists *l)

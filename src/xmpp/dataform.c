@@ -279,6 +279,7 @@ static bool read_field(struct reader *r, struct seen *seen)
 		return bad(r, "A field is there twice.");
 	seen->fields[i] = true;
 	r->value = &r->form->values[i];
+	r->value->present = true;
 	return r->field->type == JD_FIELD_FIXED || read_values(r);
 }
 
@@ -351,6 +352,11 @@ enum jd_form_outcome jd_form_read(struct jd_el x, const struct jd_form_def *def,
 bool jd_form_given(const struct jd_form *form, unsigned i)
 {
 	return form->values[i].given;
+}
+
+bool jd_form_present(const struct jd_form *form, unsigned i)
+{
+	return form->values[i].present;
 }
 
 unsigned jd_form_count(const struct jd_form *form, unsigned i)

@@ -80,6 +80,12 @@ void jd_form_set_text(struct jd_form *form, unsigned i, struct jd_str text)
 	jd_form_add_text(form, i, text);
 }
 
+void jd_form_set_none(struct jd_form *form, unsigned i)
+{
+	reset(form, i);
+	form->values[i].present = true;
+}
+
 void jd_form_set_jid(struct jd_form *form, unsigned i, struct jd_jid jid)
 {
 	reset(form, i);
@@ -210,7 +216,7 @@ static void write_set(struct jd_xml *x, const struct jd_form *form, const char *
 	for (unsigned i = 0; f->type != JD_FIELD_END; i++, f++) {
 		bool heading = described && f->type == JD_FIELD_FIXED;
 
-		if (!heading && !(f->var && form->values[i].given))
+		if (!heading && !(f->var && (form->values[i].given || form->values[i].present)))
 			continue;
 		open_field(x, f, described);
 		put_values(x, f, &form->values[i]);

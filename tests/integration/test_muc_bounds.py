@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Rooms: what is bounded there. What needs the time to pass is in replay/scripts/muc-*.txt."""
 
-from muc import codes, create, enter
+import pytest
+
+from muc import MUC, codes, create, enter
 from raw import condition
 
 
@@ -29,3 +31,77 @@ def test_slow_mode(alice, bob):
     field = [f for f in info.iter("{jabber:x:data}field")
              if f.get("var") == "muc#roominfo_slow_mode_duration"]
     assert [v.text for v in field[0]] == ["3600"]
+
+
+OWNER = "<query xmlns='%s#owner'>%%s</query>" % MUC
+DATA = "{jabber:x:data}"
+
+
+def read_form(owner):
+    """The form as a client sends it back: names, with their values."""
+    answer = owner.client.iq("get", OWNER % "", owner.room)
+    assert answer.get("type") == "result"
+    return {f.get("var"): [v.text or "" for v in f.findall(DATA + "value")]
+            for f in answer.iter(DATA + "field")}
+
+
+def send_form(owner, fields):
+    text = "".join("<field var='%s'>%s</field>" % (
+        var, "".join("<value>%s</value>" % v for v in values)) for var, values in fields.items())
+    return owner.client.iq("set", OWNER % (
+        "<x xmlns='jabber:x:data' type='submit'>%s</x>" % text), owner.room)
+
+
+def jids(owner, affiliation):
+    return [i["jid"] for i in owner.listed(affiliation=affiliation)]
+
+
+def test_10_2_form_of_300_admins_sent_back(alice):
+    """Nobody is lost when the form is sent back as it is, or with one more."""
+    a = create(alice)
+    many = sorted("a%03d@example.org" % i for i in range(300))
+    for n in range(0, 300, 100):
+        assert a.admin("set", *[dict(jid=jid, affiliation="admin") for jid in many[n:n + 100]]
+                       ).get("type") == "result"
+    form = read_form(a)
+    assert sorted(form["muc#roomconfig_roomadmins"]) == many
+    assert send_form(a, form).get("type") == "result"
+    assert jids(a, "admin") == many and jids(a, "owner") == [alice.jid]
+    form["muc#roomconfig_roomadmins"].append("b@example.org")
+    assert send_form(a, form).get("type") == "result"
+    assert jids(a, "admin") == many + ["b@example.org"]
+    # a field that is not there says nothing
+    assert a.configure(roomname="new").get("type") == "result"
+    assert len(jids(a, "admin")) == 301
+
+
+@pytest.mark.parametrize("blank", [[], [""]])
+def test_10_2_empty_lists(alice, bob, blank):
+    """They are the full lists (10.3, 10.6): without admins there are none, without owners no room."""
+    a = create(alice, roomadmins=[bob.jid])
+    assert jids(a, "admin") == [bob.jid]
+    refused = a.configure(roomowners=blank, roomname="no")
+    assert condition(refused) == ("cancel", "conflict")
+    assert a.configure(roomname="yes").get("type") == "result"
+    assert jids(a, "owner") == [alice.jid] and jids(a, "admin") == [bob.jid]
+    assert a.configure(roomadmins=blank).get("type") == "result"
+    assert jids(a, "admin") == [] and jids(a, "member") == [bob.jid]
+
+
+def test_10_2_who_is_on_both_lists(alice, bob, account):
+    friend = account()
+    a = create(alice)
+    assert a.configure(roomowners=[alice.jid, bob.jid], roomadmins=[bob.jid, friend.jid]
+                       ).get("type") == "result"
+    assert jids(a, "owner") == sorted([alice.jid, bob.jid]) and jids(a, "admin") == [friend.jid]
+    # an owner stays one where only admins are named
+    assert a.configure(roomadmins=[bob.jid]).get("type") == "result"
+    assert jids(a, "owner") == sorted([alice.jid, bob.jid]) and jids(a, "admin") == []
+
+
+def test_10_2_nobody_s_presence(alice, bob):
+    """Lists of roles can be empty, too, and stay so."""
+    a = create(alice, presencebroadcast=[], getmemberlist=[], persistentroom=1)
+    form = read_form(a)
+    assert form["muc#roomconfig_presencebroadcast"] == form["muc#roomconfig_getmemberlist"] == []
+    assert not enter(bob, a.room, "b").others

@@ -217,6 +217,21 @@ static void test_values(void **state)
 	read_done(&r);
 }
 
+/* A list with nothing in it is there, and stays so when it is written. */
+static void test_empty_lists(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	read_with(&r, &def, " type='submit'", OK F("tags", "") F("members", V("")));
+	assert_int_equal(r.outcome, JD_FORM_OK);
+	assert_true(jd_form_present(&r.form, F_TAGS) && !jd_form_given(&r.form, F_TAGS));
+	assert_true(jd_form_present(&r.form, F_MEMBERS) && !jd_form_given(&r.form, F_MEMBERS));
+	assert_int_equal(jd_form_count(&r.form, F_MEMBERS), 0);
+	assert_false(jd_form_present(&r.form, F_NOTES));
+	read_done(&r);
+}
+
 static void test_closed_and_loose(void **state)
 {
 	struct jd_form_def d = def;
@@ -367,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_empty_lists),
 		cmocka_unit_test(test_closed_and_loose),
 		cmocka_unit_test(test_too_many_fields),
 		cmocka_unit_test(test_write),
