@@ -486,6 +486,7 @@ bool ask_answered(struct jd_stanza *st);
 void ask_fini(void); /* nobody is asked any more; callbacks are not run */
 
 void http_ask_fini(void); /* the client's thread ends; nobody is told */
+void pack_fini(void);     /* pack.c: what it keeps for the next call goes */
 
 /* -- authentication (auth.c)
  * ---------------------------------------------------------------------------------------- */

@@ -119,6 +119,7 @@ void core_fini(void)
 	JD_ASSERT(list_empty(&server.sessions));
 	auth_fini();
 	sm_fini();
+	pack_fini();
 	while (!list_empty(&server.hosts))
 		host_free(container_of(server.hosts.next, struct jd_host, node));
 	hash_fini(&server.host_names);
