@@ -91,3 +91,7 @@ JD_EXPORT void jd_xml_text(struct jd_xml *x, struct jd_str text);
 JD_EXPORT void jd_xml_leaf(struct jd_xml *x, const char *ns, const char *name, struct jd_str text);
 /* A copy of a whole element out of another stanza, namespaces kept right. */
 JD_EXPORT void jd_xml_copy(struct jd_xml *x, struct jd_el el);
+/* A stanza as the text that jd_stanza_bytes() has made (core.h), inside of another element. It is
+ * neither read nor checked, so that costs nothing, and who looks into what is written here does
+ * not find it: for what is only sent on. */
+JD_EXPORT void jd_xml_stored(struct jd_xml *x, struct jd_str bytes);

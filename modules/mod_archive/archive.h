@@ -201,6 +201,8 @@ int archive_read_start(struct jd_instance *mi);
 int archive_read(struct jd_instance *mi, struct jd_owner *owner, const struct jd_archive_read *what,
 		 jd_archive_read_fn fn, void *arg) JD_MUST_USE;
 void archive_read_stop(struct jd_instance *mi);
+/* Its text, as it was stored. p NULL: it cannot be read. */
+struct jd_str archive_text(const struct jd_rows *rows, size_t row, unsigned col);
 /* A stanza from these columns: format, stanza. NULL: it cannot be read. */
 struct jd_stanza *archive_stanza(const struct jd_rows *rows, size_t row, unsigned col);
 /* What the log of this address calls it. */

@@ -167,18 +167,18 @@ static struct jd_xml *result_start(const struct query *q, const struct jd_rows *
 	return x;
 }
 
-/* False: nobody is there to be told any more. */
+/* What is stored is canonical already, and nobody on its way looks into it: it goes on as it is.
+ * False: nobody is there to be told any more. */
 static bool send_result(const struct query *q, const struct jd_rows *rows, size_t row)
 {
 	struct jd_session *to = q->iq->own ? q->iq->st->origin : NULL;
-	struct jd_stanza *stored = archive_stanza(rows, row, ROW_FORMAT);
+	struct jd_str stored = archive_text(rows, row, ROW_FORMAT);
 	struct jd_xml *x = result_start(q, rows, row);
 	struct jd_stanza *st;
 	bool sent = true;
 
-	if (stored)
-		jd_stanza_write(stored, x);
-	jd_stanza_unref(stored);
+	if (stored.p)
+		jd_xml_stored(x, stored);
 	jd_xml_end(x);
 	jd_xml_end(x);
 	st = jd_built(x);

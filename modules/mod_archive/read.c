@@ -30,11 +30,18 @@ static struct jd_stmt reads[2][2] = {
 
 /* -- stanzas ------------------------------------------------------------------------------ */
 
+struct jd_str archive_text(const struct jd_rows *rows, size_t row, unsigned col)
+{
+	struct jd_str text = jd_row_str(rows, row, col + 1);
+
+	return jd_row_int(rows, row, col) == 0 && text.len ? text : JD_STR_NULL;
+}
+
 struct jd_stanza *archive_stanza(const struct jd_rows *rows, size_t row, unsigned col)
 {
-	if (jd_row_int(rows, row, col) != 0)
-		return NULL;
-	return jd_stanza_parse(jd_row_str(rows, row, col + 1));
+	struct jd_str text = archive_text(rows, row, col);
+
+	return text.p ? jd_stanza_parse(text) : NULL;
 }
 
 void archive_tell_id(struct jd_stanza *st, struct jd_jid by, uint64_t owner, uint64_t id)

@@ -146,6 +146,9 @@ void wire_builder_sure(struct wire_builder *b, size_t size);
 int wire_start(struct wire_builder *b, struct jd_str ns, struct jd_str name);
 int wire_attr(struct wire_builder *b, struct jd_str ns, struct jd_str name, struct jd_str value);
 int wire_text(struct wire_builder *b, struct jd_str text); /* not yet escaped; may come in pieces */
+/* An element as canonical bytes that say xmlns where they begin: it has no index and is not seen
+ * by views. */
+int wire_opaque(struct wire_builder *b, struct jd_str bytes);
 int wire_end(struct wire_builder *b);
 int wire_copy(struct wire_builder *b, struct jd_el el);
 unsigned wire_depth(const struct wire_builder *b); /* open elements */

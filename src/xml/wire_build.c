@@ -234,6 +234,18 @@ int wire_text(struct wire_builder *b, struct jd_str text)
 	return put_escaped(b, text, ESCAPE_TEXT);
 }
 
+int wire_opaque(struct wire_builder *b, struct jd_str bytes)
+{
+	if (b->error)
+		return b->error;
+	/* What is between the children of the root may be taken for text and escaped anew. */
+	if (b->depth < 2 || bytes.len < 2 || bytes.p[0] != '<' || bytes.p[bytes.len - 1] != '>')
+		return wire_fail(b, -JD_EINVAL);
+	wire_close_tag(b);
+	put_str(b, bytes);
+	return b->error;
+}
+
 /* -- attributes ------------------------------------------------------------------ */
 
 static struct jd_str attr_name(const struct wire_builder *b, const struct wire_attr *a)

@@ -134,6 +134,12 @@ void jd_xml_leaf(struct jd_xml *x, const char *ns, const char *name, struct jd_s
 	jd_xml_end(x);
 }
 
+void jd_xml_stored(struct jd_xml *x, struct jd_str bytes)
+{
+	JD_ASSERT(x->b->error || wire_depth(x->b) > x->depth0);
+	wire_opaque(x->b, bytes);
+}
+
 void jd_xml_copy(struct jd_xml *x, struct jd_el el)
 {
 	wire_copy(x->b, el);

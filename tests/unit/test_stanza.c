@@ -476,6 +476,45 @@ static void test_forward(void **state)
 	jd_stanza_unref(st);
 }
 
+/* It is not seen, and stays what it is when something is taken out beside it. */
+static void test_forward_stored(void **state)
+{
+	static const char stored[] =
+		"<message xmlns='jabber:client' to='a@b'><body>x &amp; y</body>"
+		"<y xmlns='urn:x' n1:a='&lt;' xmlns:n1='urn:z'/></message>";
+	static const char *const wrong[] = {"", "<", "x>", "<x"};
+	struct jd_xml *x = stanza_build(fx_pool, JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL, JD_JID_NULL,
+					JD_STR_NULL);
+	struct jd_stanza *fwd;
+	struct jd_el el;
+
+	(void)state;
+	jd_xml_start(x, "urn:xmpp:forward:0", "forwarded");
+	delay_write(x, JD_JID_NULL, 0);
+	jd_xml_stored(x, jd_cstr(stored));
+	jd_xml_end(x);
+	fwd = stanza_built(x);
+	add(fwd, "urn:y", "w", "");
+	assert_int_equal(jd_stanza_remove(fwd, is_named, "w"), 1);
+	fx_expect(
+		fwd, STANZA_STREAM,
+		"<message><forwarded xmlns='urn:xmpp:forward:0'>"
+		"<delay xmlns='urn:xmpp:delay' stamp='1970-01-01T00:00:00.000Z'/>"
+		"<message xmlns='jabber:client' to='a@b'><body>x &amp; y</body>"
+		"<y xmlns='urn:x' n1:a='&lt;' xmlns:n1='urn:z'/></message></forwarded></message>");
+	el = jd_el_child(jd_stanza_root(fwd), "urn:xmpp:forward:0", "forwarded");
+	assert_false(jd_el_ok(jd_el_next(jd_el_first(el))));
+	jd_stanza_unref(fwd);
+	for (size_t i = 0; i < JD_ARRAY_SIZE(wrong); i++) {
+		x = stanza_build(fx_pool, JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL, JD_JID_NULL,
+				 JD_STR_NULL);
+		jd_xml_start(x, "urn:xmpp:forward:0", "forwarded");
+		jd_xml_stored(x, jd_cstr(wrong[i]));
+		jd_xml_end(x);
+		assert_null(stanza_built(x));
+	}
+}
+
 /* What may come in may go on within something else, however much index it needs. */
 static void test_forward_largest(void **state)
 {
@@ -536,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_add_and_read),    cmocka_unit_test(test_add_too_much),
 		cmocka_unit_test(test_build_nested),    cmocka_unit_test(test_build_refused),
 		cmocka_unit_test(test_build_no_memory), cmocka_unit_test(test_forward),
+		cmocka_unit_test(test_forward_stored),  cmocka_unit_test(test_forward_stored),
 		cmocka_unit_test(test_forward_largest), cmocka_unit_test(test_build_many_elements),
 	};
 
