@@ -20,30 +20,30 @@ static const struct rule {
 	int flags;
 	enum where where;
 } rules[] = {
-	{NS_HINTS, "no-store", KEPT_NO, 0},
-	{NS_HINTS, "no-permanent-store", KEPT_UNTIL_DELIVERED, 0},
-	{JD_NS_STANZA, "body", KEPT_FOREVER, FLAG_BODY},
+	{NS_HINTS, "no-store", KEPT_NO, 0, EVERYWHERE},
+	{NS_HINTS, "no-permanent-store", KEPT_UNTIL_DELIVERED, 0, EVERYWHERE},
+	{JD_NS_STANZA, "body", KEPT_FOREVER, FLAG_BODY, EVERYWHERE},
 	{JD_NS_STANZA, "subject", KEPT_FOREVER, 0, ROOMS},
-	{NS_HINTS, "store", KEPT_FOREVER, 0},
+	{NS_HINTS, "store", KEPT_FOREVER, 0, EVERYWHERE},
 	/* encrypted: nobody here can know what is inside */
-	{"urn:xmpp:omemo:2", "encrypted", KEPT_FOREVER, 0},
-	{"eu.siacs.conversations.axolotl", "encrypted", KEPT_FOREVER, 0},
-	{"urn:xmpp:openpgp:0", "openpgp", KEPT_FOREVER, 0},
-	{"jabber:x:encrypted", "x", KEPT_FOREVER, 0},
+	{"urn:xmpp:omemo:2", "encrypted", KEPT_FOREVER, 0, EVERYWHERE},
+	{"eu.siacs.conversations.axolotl", "encrypted", KEPT_FOREVER, 0, EVERYWHERE},
+	{"urn:xmpp:openpgp:0", "openpgp", KEPT_FOREVER, 0, EVERYWHERE},
+	{"jabber:x:encrypted", "x", KEPT_FOREVER, 0, EVERYWHERE},
 	/* about other messages: received (0184), seen (0333), taken back (0424), reactions (0444);
 	 * that each of a hundred has received something nobody looks up */
 	{"urn:xmpp:receipts", "received", KEPT_FOREVER, 0, CHATS},
 	{"urn:xmpp:chat-markers:0", "received", KEPT_FOREVER, 0, CHATS},
-	{"urn:xmpp:chat-markers:0", "displayed", KEPT_FOREVER, 0},
-	{"urn:xmpp:chat-markers:0", "acknowledged", KEPT_FOREVER, 0},
-	{"urn:xmpp:message-retract:1", "retract", KEPT_FOREVER, 0},
-	{"urn:xmpp:message-retract:0", "retract", KEPT_FOREVER, 0},
-	{"urn:xmpp:fasten:0", "apply-to", KEPT_FOREVER, 0},
-	{"urn:xmpp:message-correct:0", "replace", KEPT_FOREVER, 0},
-	{"urn:xmpp:reactions:0", "reactions", KEPT_FOREVER, 0},
+	{"urn:xmpp:chat-markers:0", "displayed", KEPT_FOREVER, 0, EVERYWHERE},
+	{"urn:xmpp:chat-markers:0", "acknowledged", KEPT_FOREVER, 0, EVERYWHERE},
+	{"urn:xmpp:message-retract:1", "retract", KEPT_FOREVER, 0, EVERYWHERE},
+	{"urn:xmpp:message-retract:0", "retract", KEPT_FOREVER, 0, EVERYWHERE},
+	{"urn:xmpp:fasten:0", "apply-to", KEPT_FOREVER, 0, EVERYWHERE},
+	{"urn:xmpp:message-correct:0", "replace", KEPT_FOREVER, 0, EVERYWHERE},
+	{"urn:xmpp:reactions:0", "reactions", KEPT_FOREVER, 0, EVERYWHERE},
 	/* calls (0353, 0482) and invitations to rooms (0249, 0045) */
 	{"urn:xmpp:jingle-message:0", NULL, KEPT_FOREVER, 0, CHATS},
-	{"urn:xmpp:call-invites:0", NULL, KEPT_FOREVER, 0},
+	{"urn:xmpp:call-invites:0", NULL, KEPT_FOREVER, 0, EVERYWHERE},
 	{"jabber:x:conference", "x", KEPT_FOREVER, 0, CHATS},
 };
 
