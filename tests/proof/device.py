@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import xml.etree.ElementTree as ET
 
+import room
 from stream import CLIENT, DEADLINE, Broken, Lost, Stream, child, tag
 
 MAM = "urn:xmpp:mam:2"
@@ -29,15 +30,20 @@ class Device:
         self.name = "%s/d%d" % (account.name, number)
         self.resource = "d%d" % number
         self.received = set()   # keys
-        self.ids = set()        # of rows in the own archive
+        self.ids = {}           # of rows in the own archive: what came with them
         self.sent = 0
         self.stream = None
-        self.session_ids = set()  # stanza ids that came live in this session
+        self.live_ids = [[]]    # of each session, in the order in which they came
         self.awaited = {}       # bodies that somebody waits for
+        self.occupants = {}     # what it is in rooms, by their addresses
 
     # -- receiving -------------------------------------------------------------------
 
     def on_stanza(self, element):
+        if room.is_answer(element):
+            future = self.stream.entering.pop(element.get("from"), None)
+            if future is not None:
+                future.set_result(element)
         if element.tag != tag(CLIENT, "message"):
             return
         if element.get("type") == "error":
@@ -45,7 +51,7 @@ class Device:
             return
         result = child(element, MAM, "result")
         if result is not None:
-            self.on_result(result)
+            self.on_result(result, element.get("from"))
             return
         body = element.findtext(tag(CLIENT, "body"))
         if body in self.awaited:
@@ -63,20 +69,25 @@ class Device:
         if origin is None:
             return
         self.received.add(origin.get("id"))
+        if element.get("type") == "groupchat":
+            self.occupants[element.get("from").partition("/")[0]].on_live(element)
+            return
         for sid in element.iterfind(tag(SID, "stanza-id")):
             if sid.get("by") != self.account.jid:
                 continue
-            if sid.get("id") in self.session_ids:
+            if sid.get("id") in self.live_ids[-1]:
                 self.world.ledger.fault("%s came twice in one session of %s" % (
                     origin.get("id"), self.name))
-            self.session_ids.add(sid.get("id"))
-            self.ids.add(sid.get("id"))
+            self.live_ids[-1].append(sid.get("id"))
+            self.ids[sid.get("id")] = origin.get("id") + " (live)"
 
-    def on_result(self, result):
+    def on_result(self, result, archive):
+        occupant = self.occupants.get(archive)
         forwarded = child(result, "urn:xmpp:forward:0", "forwarded")
         message = child(forwarded, CLIENT, "message")
         origin = child(message, SID, "origin-id")
-        self.ids.add(result.get("id"))
+        (occupant or self).ids.setdefault(
+            result.get("id"), "%s (paged)" % (origin.get("id") if origin is not None else "?"))
         if origin is not None and not message.get("from").startswith(self.account.jid):
             self.received.add(origin.get("id"))
 
@@ -85,11 +96,14 @@ class Device:
     def new_message(self):
         self.sent += 1
         to = self.random.choice(self.world.others(self.account))
+        if self.occupants and self.random.random() < 0.3:
+            to = self.random.choice(list(self.occupants.values())).room
         key = "%s/%d" % (self.name, self.sent)
         self.world.ledger.note(key, self.account.name, self.name, self.sent, to.name)
-        return ("<message type='chat' to='%s' id='%s'><body>%s %s</body>"
+        return ("<message type='%s' to='%s' id='%s'><body>%s %s</body>"
                 "<origin-id xmlns='%s' id='%s'/></message>" % (
-                    to.jid, key, key, "x" * self.random.randrange(200), SID, key))
+                    "groupchat" if isinstance(to, room.Room) else "chat", to.jid, key, key,
+                    "x" * self.random.randrange(200), SID, key))
 
     @staticmethod
     def key_of(text):
@@ -98,12 +112,12 @@ class Device:
 
     # -- the archive ---------------------------------------------------------------------
 
-    async def catch_up(self, stream, last):
+    async def catch_up(self, stream, last, archive=None):
         """Pages behind `last` until there is no more; the last id."""
         while True:
             answer = await stream.ask(
                 "<query xmlns='%s'><set xmlns='%s'><max>%d</max>%s</set></query>" % (
-                    MAM, RSM, PAGE, "<after>%s</after>" % last if last else ""))
+                    MAM, RSM, PAGE, "<after>%s</after>" % last if last else ""), to=archive)
             if answer.get("type") == "error":
                 if answer.find(".//{urn:ietf:params:xml:ns:xmpp-stanzas}item-not-found") is not None:
                     raise Broken("an id that the archive gave is unknown to it: " + last)
@@ -150,7 +164,7 @@ class Device:
                     return
             if self.stream:
                 self.stream.abort()
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # clients wait before they come back
         raise Broken("%s: %s" % (self.name, what))
 
     async def marker(self, stream):
@@ -190,6 +204,7 @@ class Managed(Device):
             if await stream.resume(old):
                 self.world.count("resumed")
                 self.old = stream
+                await self.send_again(stream)
                 return stream
             self.again.extend(old.unacked)
         elif self.old is not None:
@@ -201,13 +216,19 @@ class Managed(Device):
     async def begin(self, stream):
         """A new session."""
         self.world.count("sessions")
-        self.session_ids = set()
+        self.live_ids.append([])
         await stream.bind(self.resource)
         stream.on_acked = self.on_acked
         await stream.enable()
         self.old = stream
         self.last = await self.catch_up(stream, self.last)
         stream.stanza("<presence/>")
+        for occupant in self.occupants.values():
+            await occupant.begin(stream)
+        await self.send_again(stream)
+
+    async def send_again(self, stream):
+        """What sessions that are gone had not acknowledged."""
         again, self.again = self.again, []
         for text in again:
             message = self.world.ledger.messages.get(self.key_of(text))
@@ -250,15 +271,8 @@ class Managed(Device):
         async def all_acked():
             if self.stream is None or self.stream.ended:
                 await self.come_back()
-            self.stream.ask_for_ack()
-            for _ in range(int(DEADLINE / 0.2)):
-                if self.stream.ended:
-                    raise self.stream.ended
-                if not self.stream.unacked and not self.again:
-                    return True
-                await asyncio.sleep(0.2)
-                self.stream.ask_for_ack()
-            return False
+            await self.stream.all_acked()
+            return True
         await self.until(all_acked, "not everything was acknowledged")
 
     async def finish(self):
@@ -267,6 +281,8 @@ class Managed(Device):
                 await self.come_back()
             await self.marker(self.stream)
             self.last = await self.catch_up(self.stream, self.last)
+            for occupant in self.occupants.values():
+                await occupant.catch_up(self.stream)
             return True
         await self.until(caught_up, "did not catch up")
 
@@ -275,7 +291,7 @@ class Plain(Device):
     """As clients were twenty years ago."""
 
     async def begin(self):
-        self.session_ids = set()
+        self.live_ids.append([])
         stream = self.stream = await self.open()
         await stream.bind(self.resource)
         stream.stanza("<presence/>")

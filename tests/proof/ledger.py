@@ -5,7 +5,7 @@ import collections
 
 
 class Message:
-    """One numbered message; its key is its origin id."""
+    """One numbered message; its key is its origin id, `to` the name of an account or a room."""
 
     def __init__(self, key, sender, device, number, to):
         self.key, self.sender, self.device = key, sender, device
@@ -40,21 +40,26 @@ class Ledger:
     # -- checks -----------------------------------------------------------------------
 
     def check(self, accounts):
-        """accounts: by name, with .rows (of the archive, in order) and .devices."""
+        """accounts: by name, with .rows (of the archive, in order), the .ids of all, .devices."""
         counts = {name: collections.Counter(row.key for row in a.rows)
                   for name, a in accounts.items()}
         for message in self.acknowledged():
-            for name in {message.sender, message.to}:
+            for name in self._places(message, accounts):
                 self._check_row(message, name, counts[name][message.key])
             self._check_received(message, accounts[message.to])
         for message in self.messages.values():
-            for name in {message.sender, message.to}:
+            for name in self._places(message, accounts):
                 if counts[name][message.key] > 1 and not message.again:
                     self.fault("%s is %d times in the archive of %s and was sent once" % (
                         message.key, counts[name][message.key], name))
         for name, account in accounts.items():
             self._check_order(name, account)
             self._check_pages(name, account)
+
+    @staticmethod
+    def _places(message, accounts):
+        """Where it has a row: what is said in a room has one there only."""
+        return {message.to} if accounts[message.to].is_room else {message.sender, message.to}
 
     def _check_row(self, message, name, count):
         if count == 0:
@@ -72,23 +77,34 @@ class Ledger:
                 message.key, account.name))
 
     def _check_order(self, name, account):
-        """First rows of each sending device stand in the order of its numbers."""
+        """Last rows of each sending device stand in the order of its numbers. Of a message that was
+        sent again the first may stand anywhere: what came before it can have been refused, and
+        the error lost with the session."""
         last, seen = {}, set()
-        for row in account.rows:
+        for row in reversed(account.rows):
             message = self.messages.get(row.key)
-            if message is None or row.key in seen or not message.acked or message.to != name:
+            if (message is None or row.key in seen or not message.acked or message.refused or
+                    message.to != name):
                 continue
             seen.add(row.key)
-            if last.get(message.device, 0) > message.number:
-                self.fault("%s stands behind %d in the archive of %s" % (
-                    row.key, last[message.device], name))
+            if last.get(message.device, message.number) < message.number:
+                self.fault("%s%s stands before %d in the archive of %s" % (
+                    row.key, ", sent again," if message.again else "", last[message.device],
+                    name))
             last[message.device] = message.number
 
     def _check_pages(self, name, account):
         ids = [row.id for row in account.rows]
         if len(set(ids)) != len(ids):
             self.fault("an id is twice in the archive of %s" % name)
+        places = {id_: place for place, id_ in enumerate(ids)}
         for device in account.devices:
+            for live in device.live_ids:
+                self._check_live(device, [places[id_] for id_ in live if id_ in places])
+            unknown = [id_ for id_ in device.ids if id_ not in account.ids]
+            if unknown:
+                self.fault("%s was given %d ids that the archive does not know, the first: %s" % (
+                    device.name, len(unknown), device.ids[unknown[0]]))
             if not device.catches_up:
                 continue
             missing = [row for row in account.rows if row.id not in device.ids
@@ -96,3 +112,10 @@ class Ledger:
             if missing:
                 self.fault("%s paged with `after` and missed %d rows, the first: %s" % (
                     device.name, len(missing), missing[0].key))
+
+    def _check_live(self, device, places):
+        """What came in one session came in the order of the archive."""
+        for one, next_ in zip(places, places[1:]):
+            if next_ < one:
+                self.fault("row %d came behind row %d in one session of %s" % (
+                    next_, one, device.name))

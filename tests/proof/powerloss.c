@@ -8,6 +8,9 @@
  * of a truncation (the length before, and the bytes that were cut off). fsync() and
  * fdatasync() on FILE empty it. Files are those whose path contains JACKDAW_POWERLOSS.
  *
+ * Waiting takes JACKDAW_POWERLOSS_DELAY microseconds, as with a slow disk: whoever promises
+ * something before it is over is found out.
+ *
  * One process, one writer at a time, which SQLite guarantees for each file.
  */
 #include <dlfcn.h>
@@ -114,6 +117,14 @@ static void forget(int fd, int result)
 		abort();
 }
 
+static void delay(int fd)
+{
+	const char *usec = getenv("JACKDAW_POWERLOSS_DELAY");
+
+	if (usec && fd >= 0 && fd < FILES && undo_of[fd])
+		usleep((useconds_t)atoi(usec));
+}
+
 /* -- instead of libc's ------------------------------------------------------------------ */
 
 int open64(const char *path, int flags, ...)
@@ -150,6 +161,7 @@ int fsync(int fd)
 	int r;
 
 	REAL("fsync", int, int);
+	delay(fd);
 	r = real(fd);
 	forget(fd, r);
 	return r;
@@ -160,6 +172,7 @@ int fdatasync(int fd)
 	int r;
 
 	REAL("fdatasync", int, int);
+	delay(fd);
 	r = real(fd);
 	forget(fd, r);
 	return r;

@@ -25,9 +25,11 @@ def build(folder):
     return library
 
 
-def environment(library, watched):
-    """Names and values for the server's environment; watched: part of the files' paths."""
+def environment(library, watched, delay=0):
+    """Names and values for the server's environment; watched: part of the files' paths; delay:
+    of each fsync, in microseconds."""
     return {"LD_PRELOAD": library, "JACKDAW_POWERLOSS": watched,
+            "JACKDAW_POWERLOSS_DELAY": str(delay),
             "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
 

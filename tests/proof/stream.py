@@ -47,9 +47,11 @@ class Stream:
         self.heard = 0          # stanzas that came since <enabled/>: our h
         self.unacked = collections.deque()  # texts that went since <enable/>
         self.acked = 0
+        self.news = asyncio.Event()  # of acknowledgements, or of the end
         self.managed = False
         self.on_acked = lambda text: None
         self.answers = {}
+        self.entering = {}      # futures by addresses in rooms
         self.nonzas = asyncio.Queue()
         self.ended = None  # the exception that ended it
         self._parser = None
@@ -103,7 +105,8 @@ class Stream:
     def _end(self, error):
         if self.ended is None:
             self.ended = error
-        for future in self.answers.values():
+        self.news.set()
+        for future in [*self.answers.values(), *self.entering.values()]:
             if not future.done():
                 future.set_exception(self.ended)
                 future.exception()
@@ -159,6 +162,7 @@ class Stream:
         self.acked = h
         for _ in range(count):
             self.on_acked(self.unacked.popleft())
+        self.news.set()
 
     def _stanza(self, element):
         if self.managed:
@@ -183,12 +187,27 @@ class Stream:
     def ask_for_ack(self):
         self.write("<r xmlns='%s'/>" % SM)
 
-    async def ask(self, inside, kind="set"):
+    async def all_acked(self):
+        """Waits until nothing is left that the server has not confirmed; or raises Lost."""
+        until = asyncio.get_running_loop().time() + DEADLINE
+        self.ask_for_ack()
+        while self.unacked:
+            self.news.clear()
+            try:
+                await asyncio.wait_for(
+                    self.news.wait(), until - asyncio.get_running_loop().time())
+            except asyncio.TimeoutError as error:
+                raise Lost("not acknowledged in time") from error
+            if self.ended:
+                raise self.ended
+
+    async def ask(self, inside, kind="set", to=None):
         """An IQ; its answer."""
         id_ = "q%d" % next(_NUMBERS)
         future = asyncio.get_running_loop().create_future()
         self.answers[id_] = future
-        self.stanza("<iq type='%s' id='%s'>%s</iq>" % (kind, id_, inside))
+        self.stanza("<iq type='%s' id='%s'%s>%s</iq>" % (
+            kind, id_, " to='%s'" % to if to else "", inside))
         try:
             return await asyncio.wait_for(future, DEADLINE)
         except asyncio.TimeoutError as error:
