@@ -225,13 +225,15 @@ static bool others_got_it(const struct jd_session *s, const struct unacked *u)
 	return false;
 }
 
-/* What the account itself sends to its sessions (copies, pages, notices) is not for others; a
- * room hears that its occupant has gone. */
+/* What the account itself sends to its sessions (copies, pages, notices) is not for others, nor is
+ * a page of a room's archive, for which only this one has asked; a room hears that its occupant
+ * has gone. */
 static bool may_go_on(const struct jd_session *s, const struct unacked *u)
 {
 	const struct jd_stanza *st = u->st;
 
-	if (st->kind != JD_MESSAGE || st->type == JD_TYPE_ERROR || st->type == JD_TYPE_GROUPCHAT)
+	if (st->kind != JD_MESSAGE || st->type == JD_TYPE_ERROR || st->type == JD_TYPE_GROUPCHAT ||
+	    jd_el_ok(jd_el_child(jd_stanza_root(st), "urn:xmpp:mam:2", "result")))
 		return false;
 	return !jd_jid_eq(st->from, s->account->jid) && !others_got_it(s, u);
 }
