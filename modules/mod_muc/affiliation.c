@@ -163,12 +163,14 @@ void muc_affiliate_put(struct room *r, struct jd_jid who, enum affiliation affil
 	a->reason = text_of(reason);
 }
 
-void muc_affiliate_came(struct room *r, struct jd_jid who)
+bool muc_affiliate_came(struct room *r, struct jd_jid who)
 {
 	struct affiliate *a = muc_affiliate_find(r, who);
 
-	if (a)
-		a->came = true;
+	if (!a || a->came)
+		return false;
+	a->came = true;
+	return true;
 }
 
 void muc_affiliates_free(struct room *r)
@@ -280,6 +282,8 @@ void muc_standing_apply(struct room *r, const struct standing *s, struct jd_str 
 
 	muc_affiliate_put(r, s->who, s->after, jd_cstr(keep), s->reason);
 	jd_free(keep);
+	if (s->came)
+		(void)muc_affiliate_came(r, s->who);
 	if (s->before == s->after)
 		return;
 	if (!muc_occupant_of(r, s->who))

@@ -133,7 +133,8 @@ static enum jd_verdict enter(struct visit *v, bool created)
 		return muc_refuse(v, JD_RESOURCE_CONSTRAINT, JD_ERRTYPE_WAIT, "Not so fast.");
 	}
 	d = muc_device_add(o, v->st);
-	muc_affiliate_came(r, v->st->from);
+	if (muc_affiliate_came(r, v->st->from))
+		muc_came_store(r, v->st->from);
 	tell_entrance(o, d, created);
 	return muc_history(v, history);
 }

@@ -103,7 +103,7 @@ struct affiliate {
 	struct jd_jid jid; /* bare */
 	enum affiliation affiliation;
 	char *nick, *reason; /* or NULL */
-	bool came;           /* by himself, or registered, since the room was loaded */
+	bool came;           /* by himself, or registered */
 };
 
 struct occupant;
@@ -260,6 +260,7 @@ struct new_room {
 	struct jd_jid creator;
 	bool locked, unlimited;
 	bool ownerless; /* an administrator makes it for others */
+	bool enters;    /* its creator does, at once */
 	uint8_t salt[32];
 };
 
@@ -281,6 +282,8 @@ int muc_store_subject(struct visit *v, struct jd_stanza *st, jd_usec at, jd_db_f
 int muc_store_submit(struct visit *v, struct jd_unit *unit, jd_db_fn fn) JD_MUST_USE;
 void muc_config_store(const struct room *r, struct jd_unit *unit, const struct config *c,
 		      bool locked, struct jd_arena *arena);
+/* The same for who came; it may be lost with the server. */
+void muc_came_store(struct room *r, struct jd_jid who);
 int muc_store_leftovers(struct jd_instance *mi) JD_MUST_USE;
 struct room_list {
 	struct jd_str after; /* a name */
@@ -412,14 +415,15 @@ struct standing {
 	enum affiliation before, after;
 	struct jd_str nick;   /* p NULL: stays; empty: none */
 	struct jd_str reason; /* p NULL: none */
+	bool came;            /* with this: he says so himself */
 };
 
 /* The list as the database has it. */
 void muc_affiliate_put(struct room *r, struct jd_jid who, enum affiliation affiliation,
 		       struct jd_str nick, struct jd_str reason);
 void muc_affiliates_free(struct room *r);
-/* He wants to have to do with the room, which others cannot say for him. */
-void muc_affiliate_came(struct room *r, struct jd_jid who);
+/* He wants to have to do with the room, which others cannot say for him. True: that is new. */
+bool muc_affiliate_came(struct room *r, struct jd_jid who);
 /* The name that is reserved for him afterwards; p NULL: none. */
 struct jd_str muc_standing_nick(const struct room *r, const struct standing *s);
 /* The row of a change, for a unit. */

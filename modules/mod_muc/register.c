@@ -81,8 +81,6 @@ static void on_registered(void *arg, enum jd_db_status status, const struct jd_r
 		(void)muc_fail(v, JD_INTERNAL_SERVER_ERROR, "It could not be stored.");
 	} else {
 		muc_standing_apply(v->room, s, JD_STR_NULL);
-		if (s->nick.len)
-			muc_affiliate_came(v->room, s->who);
 		jd_iq_ok(v->iq);
 	}
 	muc_end(v, JD_DONE);
@@ -162,5 +160,6 @@ enum jd_verdict muc_on_register_set(struct visit *v)
 		return muc_fail(v, JD_CONFLICT, "Somebody else is called so.");
 	if (s.after == AFF_NONE)
 		s.after = AFF_MEMBER;
+	s.came = true;
 	return store(v, &s);
 }

@@ -221,6 +221,8 @@ static void on_stored(void *arg, enum jd_db_status status, const struct jd_rows 
 	r->locked = n->locked;
 	if (!n->ownerless)
 		muc_affiliate_put(r, n->creator, AFF_OWNER, JD_STR_NULL, JD_STR_NULL);
+	if (n->enters)
+		(void)muc_affiliate_came(r, n->creator);
 	muc_end(v, v->go(v));
 }
 
@@ -247,6 +249,7 @@ enum jd_verdict muc_room_make(struct visit *v, struct jd_jid creator, bool locke
 	muc_config_default(v->muc, &n->config);
 	n->creator = jd_jid_bare(creator);
 	n->locked = locked;
+	n->enters = v->st->kind == JD_PRESENCE;
 	n->ownerless = jd_jid_eq(creator, jd_host_jid(jd_account_host(v->room->account)));
 	n->unlimited = muc_is_master(v->room, v->st->from) || !v->muc->rooms_per_user;
 	make_salt(n, v->arena);

@@ -17,7 +17,7 @@ static struct jd_stmt get_room = {
 static struct jd_stmt get_affiliations = {
 	.name = "muc.get_affiliations",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT jid, affiliation, nick, reason FROM muc_affiliation WHERE owner = $1"
+	.sql = "SELECT jid, affiliation, nick, reason, came FROM muc_affiliation WHERE owner = $1"
 	       " ORDER BY jid LIMIT 100000",
 };
 
@@ -55,10 +55,16 @@ static struct jd_stmt set_subject = {
 static struct jd_stmt put_affiliation = {
 	.name = "muc.put_affiliation",
 	.lane = JD_LANE_WRITE,
-	.sql = "INSERT INTO muc_affiliation (owner, jid, affiliation, nick, reason)"
-	       " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner, jid) DO UPDATE SET"
+	.sql = "INSERT INTO muc_affiliation (owner, jid, affiliation, nick, reason, came)"
+	       " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (owner, jid) DO UPDATE SET"
 	       " affiliation = excluded.affiliation, nick = excluded.nick,"
-	       " reason = excluded.reason",
+	       " reason = excluded.reason, came = muc_affiliation.came | excluded.came",
+};
+
+static struct jd_stmt set_came = {
+	.name = "muc.set_came",
+	.lane = JD_LANE_WRITE,
+	.sql = "UPDATE muc_affiliation SET came = 1 WHERE owner = $1 AND jid = $2",
 };
 
 static struct jd_stmt drop_affiliation = {
@@ -124,10 +130,14 @@ static void fill_affiliates(struct room *r, const struct jd_rows *rows, struct j
 {
 	struct jd_jid jid;
 
-	for (size_t i = 0; i < jd_rows_count(rows); i++)
-		if (jd_jid_parse(arena, jd_row_str(rows, i, 0), &jid) == 0)
-			muc_affiliate_put(r, jid, (enum affiliation)jd_row_int(rows, i, 1),
-					  jd_row_str(rows, i, 2), jd_row_str(rows, i, 3));
+	for (size_t i = 0; i < jd_rows_count(rows); i++) {
+		if (jd_jid_parse(arena, jd_row_str(rows, i, 0), &jid) < 0)
+			continue;
+		muc_affiliate_put(r, jid, (enum affiliation)jd_row_int(rows, i, 1),
+				  jd_row_str(rows, i, 2), jd_row_str(rows, i, 3));
+		if (jd_row_int(rows, i, 4))
+			(void)muc_affiliate_came(r, jid);
+	}
 }
 
 /* A visit that does not stop the room may come late: another one has loaded it, or it was destroyed
@@ -225,7 +235,8 @@ int muc_store_make(struct visit *v, const struct new_room *n, jd_db_fn fn)
 			      jd_blob((struct jd_str){(const char *)n->salt, sizeof(n->salt)})));
 	if (!n->ownerless)
 		jd_unit_add(unit, &put_affiliation,
-			    JD_PARAMS(owner, creator, jd_int(AFF_OWNER), jd_null(), jd_null()));
+			    JD_PARAMS(owner, creator, jd_int(AFF_OWNER), jd_null(), jd_null(),
+				      jd_int(n->enters)));
 	if (!n->unlimited)
 		jd_unit_add(unit, &check_number,
 			    JD_PARAMS(owner, creator, jd_int(v->muc->rooms_per_user)));
@@ -252,7 +263,19 @@ void muc_standing_store(const struct room *r, struct jd_unit *unit, const struct
 		jd_unit_add(unit, &put_affiliation,
 			    JD_PARAMS(owner_of(r), jid, jd_int(s->after),
 				      jd_text(nick.len ? nick : JD_STR_NULL),
-				      jd_text(s->reason.len ? s->reason : JD_STR_NULL)));
+				      jd_text(s->reason.len ? s->reason : JD_STR_NULL),
+				      jd_int(s->came || muc_occupant_of(r, s->who))));
+}
+
+void muc_came_store(struct room *r, struct jd_jid who)
+{
+	struct jd_unit *unit = jd_unit_new();
+
+	jd_unit_add(unit, &set_came, JD_PARAMS(owner_of(r), jd_text(jd_jid_bare_str(who))));
+	jd_unit_key(unit, muc_room_owner(r));
+	if (jd_unit_submit(unit, jd_account_pending(r->account), NULL, NULL) < 0)
+		jd_log(JD_LOG_WARNING, "the database is busy: who has come into a room is not "
+				       "kept");
 }
 
 int muc_store_submit(struct visit *v, struct jd_unit *unit, jd_db_fn fn)
@@ -318,7 +341,8 @@ int muc_store_start(struct jd_instance *mi)
 	static struct jd_stmt *const all[] = {
 		&get_room,    &get_affiliations, &make,      &check_number,
 		&set_config,  &set_subject,      &drop_room, &put_affiliation,
-		&list_public, &drop_affiliation, &list_all,  &leftovers,
+		&list_public, &drop_affiliation, &set_came,  &list_all,
+		&leftovers,
 	};
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 

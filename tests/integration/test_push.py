@@ -40,6 +40,13 @@ def enable(client, service, node, inside=""):
     assert answer.get("type") == "result"
 
 
+def register(client, room, nick):
+    return client.iq(
+        "set", "<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>"
+        "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register</value></field>"
+        "<field var='muc#register_roomnick'><value>%s</value></field></x></query>" % nick, room)
+
+
 def published(service):
     return service.wait("iq", type="set")
 
@@ -244,13 +251,39 @@ def test_rooms_give_notice(make, make_account):
     not_told(b.client, alice, service)
     # Registration is consent as well.
     a = alice.ready(resource="phone")
-    a.iq("set", "<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>"
-         "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register</value></field>"
-         "<field var='muc#register_roomnick'><value>a</value></field></x></query>", b.room)
+    register(a, b.room, "a")
     a.close()
     b.say("again")
     service.wait_for(lambda e: e.tag == qname("iq")
                      and e.find(".//%spublish" % PUBSUB).get("node") == "a", "what alice is told")
+
+
+@pytest.mark.parametrize("how", ["enters", "registers"])
+def test_rooms_give_notice_after_a_restart(make, make_account, how):
+    """Who came stays one who came, and who did not one who did not."""
+    server, alice, bob, other = make(summary="body")
+    carol = make_account(server, "carol")
+    b, service = create(bob, persistentroom=1), other.ready(resource="s")
+    for account, node in ((alice, "a"), (carol, "c")):
+        assert b.affiliate(account, "member").get("type") == "result"
+        client = account.ready(resource="phone")
+        enable(client, service, node)
+        if account is carol and how == "enters":
+            Occupant(client, b.room, node).join()
+        elif account is carol:
+            assert register(client, b.room, "c").get("type") == "result"
+        client.close()
+    assert b.affiliate(alice, "member", reason="behind what was written before"
+                       ).get("type") == "result"
+    server.kill()
+    server.start()
+    service = other.ready(resource="s")
+    b = Occupant(bob.ready(), b.room, "b").join()
+    b.say("\u2603")
+    request = published(service)
+    assert request.find(".//%spublish" % PUBSUB).get("node") == "c"
+    answer(service, request)
+    not_told(b.client, alice, service)
 
 
 def test_a_lost_connection(make):
