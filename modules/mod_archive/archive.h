@@ -7,6 +7,7 @@
  *     log.c      the logs in memory: what waits to be written, in order
  *     write.c    what is written: units, their outcomes, and what is tried again
  *     store.c    stored first, then sent: messages on their way
+ *     copies.c   the same message for several devices, stored once
  *     read.c     rows, for other modules
  *     retract.c  messages that are taken back (XEP-0424)
  *     service.c  what other modules may ask for (jackdaw/archive.h)
@@ -63,6 +64,13 @@ struct pref {
 	enum keep keep;
 };
 
+/* A private message of a room, and for which device it was; id 0: none. */
+#define CONTENT_BYTES 32
+struct copied {
+	uint64_t id; /* of its row */
+	uint8_t content[CONTENT_BYTES], to[CONTENT_BYTES];
+};
+
 /* Data of an account. */
 struct home {
 	bool loaded;
@@ -71,7 +79,13 @@ struct home {
 	size_t n_prefs;
 	unsigned
 		changes; /* of preferences, counted: what was asked for before one is out of date */
+	struct copied copied; /* the last one that was stored */
 };
+
+/* False: it is none, and comes only once. ret_copied: without the row. */
+bool archive_copied_read(struct jd_stanza *st, struct copied *ret_copied);
+/* The row that another copy of it has got; 0: none. */
+uint64_t archive_copied_row(const struct home *h, const struct copied *c);
 
 void archive_home_free(struct jd_instance *mi, void *data);
 /* What the account wants for messages to or from this address. Loaded homes only. */

@@ -41,7 +41,9 @@ struct storing {
 	bool hidden; /* only until it is delivered */
 	enum kept kept;
 	int flags;
-	unsigned changes;    /* of the preferences, when they were asked for */
+	unsigned changes; /* of the preferences, when they were asked for */
+	bool one_of_many; /* it may come for other devices, too */
+	struct copied copied;
 	bool waiting, ended; /* the handler has returned WAIT; there is a verdict */
 	enum jd_verdict verdict;
 };
@@ -92,6 +94,14 @@ static void on_taken_back(void *arg, int result, uint64_t id, jd_usec at)
 	end(arg, JD_PASS);
 }
 
+static void name_row(struct storing *s, uint64_t id)
+{
+	if (!s->hidden)
+		archive_tell_id(s->ev.st, jd_account_jid(s->ev.account), owner_of(s), id);
+	if (s->in)
+		jd_stanza_set_row(s->ev.st, owner_of(s), id);
+}
+
 static void on_stored(void *arg, int result, uint64_t id, jd_usec at)
 {
 	struct storing *s = arg;
@@ -111,10 +121,11 @@ static void on_stored(void *arg, int result, uint64_t id, jd_usec at)
 		refuse(s);
 		return;
 	}
-	if (!s->hidden)
-		archive_tell_id(st, jd_account_jid(s->ev.account), owner_of(s), id);
-	if (s->in)
-		jd_stanza_set_row(st, owner_of(s), id);
+	if (s->one_of_many) {
+		home_of(s)->copied = s->copied;
+		home_of(s)->copied.id = id;
+	}
+	name_row(s, id);
 	/* What is taken back is gone before anybody hears of it. */
 	if (!archive_retract_by(s->mi, owner_of(s), st, !s->in, jd_call_pending(s->ev.call),
 				on_taken_back, s))
@@ -199,6 +210,20 @@ static bool must_wait(struct storing *s)
 	       jd_session_next(s->ev.account, jd_session_next(s->ev.account, NULL)) != NULL;
 }
 
+/* It has been stored, on its way to another device. */
+static bool is_there(struct storing *s)
+{
+	uint64_t id;
+
+	s->one_of_many = s->in && !s->hidden && archive_copied_read(s->ev.st, &s->copied);
+	id = s->one_of_many ? archive_copied_row(home_of(s), &s->copied) : 0;
+	if (!id)
+		return false;
+	name_row(s, id);
+	end(s, JD_PASS);
+	return true;
+}
+
 /* -- is it wanted? -------------------------------------------------------------------- */
 
 static void store(struct storing *s, bool wanted)
@@ -208,6 +233,8 @@ static void store(struct storing *s, bool wanted)
 	s->hidden = !wanted || s->kept == KEPT_UNTIL_DELIVERED;
 	if (s->hidden && (!s->in || !a->deliver))
 		end(s, JD_PASS);
+	else if (is_there(s))
+		return;
 	else if (must_wait(s))
 		store_waiting(s);
 	else
