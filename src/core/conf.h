@@ -82,6 +82,7 @@ struct conf {
 		jd_usec burst;
 		jd_usec resume_timeout; /* 0: no session can be resumed */
 		int64_t resume_stanzas, resume_bytes;
+		const char *resume_location; /* NULL: none is named */
 	} limits;
 	struct {
 		const char *trust; /* absolute path; NULL: the system's */

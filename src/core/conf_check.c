@@ -325,7 +325,13 @@ static bool is_plain(const char *text)
 static void check_see_other(struct judge *j, const struct conf_node *top)
 {
 	const struct conf *c = j->conf;
+	const struct conf_node *resume = section_option(top, "limits", "resume_location");
 
+	if (resume && c->limits.resume_location &&
+	    (!is_plain(c->limits.resume_location) || strchr(c->limits.resume_location, '/')))
+		mistake(j, resume->line,
+			"'resume_location' in limits must be a host, or host:port, not '%s'",
+			c->limits.resume_location);
 	if (c->see_other && (!is_plain(c->see_other) || strchr(c->see_other, '/')))
 		mistake(j, node_line(top, "shutdown_see_other"),
 			"'shutdown_see_other' must be a host, or host:port, not '%s'",

@@ -192,6 +192,8 @@ static const struct jd_option limits_options[] = {
 		   "Stanzas kept for a session until its client confirms them; past it, it ends."),
 	JD_OPT_SIZE("resume_bytes", struct conf, limits.resume_bytes, "4M", 64 * KILO, 1024 * MEGA,
 		    "The same in bytes."),
+	JD_OPT_TEXT("resume_location", struct conf, limits.resume_location, NULL,
+		    "Host, or host:port, where a session is best resumed; default: none is named."),
 	JD_OPT_END,
 };
 

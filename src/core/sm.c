@@ -280,6 +280,9 @@ void sm_enable(struct jd_session *s, struct jd_el request, struct jd_xml *x)
 		jd_xml_attr(x, "id", jd_cstr(sm->id));
 		jd_xml_attr(x, "resume", JD_STR("true"));
 		write_h(x, "max", (uint32_t)(sm->keep / JD_USEC_PER_SEC));
+		/* What a WebSocket is opened to is a URL, which this is not. */
+		if (server.conf->limits.resume_location && !s->framed)
+			jd_xml_attr(x, "location", jd_cstr(server.conf->limits.resume_location));
 	}
 	jd_xml_end(x);
 }

@@ -197,6 +197,15 @@ def test_time_is_over(own_server, make_account):
     assert not other.taken("message", type="error")
 
 
+def test_location(own_server, make_account):
+    """Where several machines answer to a name, a client learns which of them has its session."""
+    server = own_server(settings={"limits": {"resume_location": "[2001:db8::1]:5222"}})
+    account = make_account(server)
+    assert enable(account.ready()).get("location") == "[2001:db8::1]:5222"
+    assert enable(account.ready(), "").get("location") is None
+    assert enable(account.ready(transport="ws")).get("location") is None
+
+
 def test_given_to_another_device(server, make_account):
     """A device that is replaced: its messages go to who is there, once, with their time."""
     account, other = make_account(server), make_account(server).ready()

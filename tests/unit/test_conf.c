@@ -195,6 +195,8 @@ static const struct {
 	 "2001:db8::/32, not 'lb.example'\n"},
 	{HOST "shutdown_see_other = \"<x>\"\n",
 	 "jackdaw.conf:3: 'shutdown_see_other' must be a host, or host:port, not '<x>'\n"},
+	{HOST "limits {\nresume_location = \"x/y\"\n}\n",
+	 "jackdaw.conf:4: 'resume_location' in limits must be a host, or host:port, not 'x/y'\n"},
 	{HOST "shutdown_see_other_uri = \"https://x/\"\n",
 	 "jackdaw.conf:3: 'shutdown_see_other_uri' must begin with wss:// or ws://, not "
 	 "'https://x/'\n"},
