@@ -31,7 +31,15 @@ def pytest_configure(config):
     faulthandler.enable()
 
 
+# Those that take longest, which are begun first: at the end all workers have something to do.
+LONG = ("test_moving", "test_messages", "test_push", "test_postgres", "test_offline",
+        "test_sasl2_tokens", "test_webpush", "test_streams", "test_adhoc", "test_archive",
+        "test_life", "test_archive_log", "test_bench", "test_muc_full", "test_proof",
+        "test_strophe", "test_slix")
+
+
 def pytest_collection_modifyitems(config, items):
+    items.sort(key=lambda item: item.path.stem not in LONG)
     if config.getoption("--reference") and not config.getoption("--ours"):
         skip = pytest.mark.skip(reason="a decision of Jackdaw's own; this run is the reference's")
         for item in items:

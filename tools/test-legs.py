@@ -9,6 +9,7 @@ one line per step, the failures in full, the reasons of skips, and the sum.
 import glob
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import xml.etree.ElementTree as ET
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
-WORKERS = str(2 * (os.cpu_count() or 2))
+WORKERS = str(4 * (os.cpu_count() or 2))  # most tests wait
 STEP_SECONDS = 1800
 LISTED = 100
 
@@ -26,21 +27,21 @@ LEGS = {
         "title": "leg 1: address and undefined behaviour sanitizers, 2 I/O threads",
         "configure": ["--enable-sanitizers=address,undefined"],
         "cc": "gcc", "cflags": "-g -O1",
-        "io_threads": "2", "which": ["--no-browser"], "slow": "3",
+        "io_threads": "2", "which": ["--no-browser"], "slow": "3", "torture": "6",
     },
     "2": {
         "name": "release",
         "title": "leg 2: release build, one thread, PostgreSQL",
         "configure": [],
         "cc": "gcc", "cflags": "-g -O2",
-        "io_threads": "0", "which": ["--db", "pgsql"], "slow": "1",
+        "io_threads": "0", "which": ["--db", "pgsql"], "slow": "1", "torture": "1",
     },
     "3": {
         "name": "tsan",
         "title": "leg 3: thread sanitizer, 2 I/O threads",
         "configure": ["--enable-sanitizers=thread"],
         "cc": "clang-14", "cflags": "-g -O1",
-        "io_threads": "2", "which": ["--only-quick"], "slow": "5",
+        "io_threads": "2", "which": ["--only-quick"], "slow": "5", "torture": "50",
     },
 }
 
@@ -122,9 +123,14 @@ def leg_prefix(leg):
     return fixed_addresses() if leg["name"] == "tsan" else []
 
 
+def cpu_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(title, argv, log, cwd=TOP, env=None):
     """Runs a step; True when it succeeded. Its output is in the file log."""
-    began = time.monotonic()
+    began, used = time.monotonic(), cpu_seconds()
     with open(log, "wb") as out:
         try:
             code = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out,
@@ -135,7 +141,8 @@ def run(title, argv, log, cwd=TOP, env=None):
         except OSError as error:
             out.write(("\n*** %s\n" % error).encode())
             code = -1
-    say("  %-34s %s, %d s" % (title, "ok" if code == 0 else "FAILED", time.monotonic() - began))
+    say("  %-34s %s, %d s (CPU %d s)" % (title, "ok" if code == 0 else "FAILED",
+                                         time.monotonic() - began, cpu_seconds() - used))
     return code == 0
 
 
@@ -212,7 +219,8 @@ def make_check(leg, folder):
     log = os.path.join(folder, "test-check.log")
     for old in glob.glob(os.path.join(folder, "tests", "**", "*.trs"), recursive=True):
         os.unlink(old)
-    good = run("make check", leg_prefix(leg) + ["make", "-k", "-j" + JOBS, "check"], log, cwd=folder)
+    good = run("make check", leg_prefix(leg) + ["make", "-k", "-j" + JOBS, "check"], log, cwd=folder,
+               env=dict(os.environ, JD_TORTURE_STEP=leg["torture"]))
     results = sorted(glob.glob(os.path.join(folder, "tests", "**", "*.trs"), recursive=True))
     before = len(TALLY.failed)
     passed = 0
@@ -248,7 +256,7 @@ def pytest(leg, folder, suite):
         os.path.join(TOP, "tests", "run"), "--build", folder, "--io-threads", leg["io_threads"],
         "--junit", report] + node + leg["which"] + [
             "-q", "--tb=short", "-o", "junit_family=xunit2", suite]
-    if suite == "integration":  # each worker has servers of its own; most tests wait
+    if suite != "soak":  # each worker has servers of its own
         argv += ["-n", WORKERS, "--dist", "loadfile"]
     good = run(suite, argv, log, env=env)
     if not os.path.exists(report):
@@ -287,6 +295,7 @@ def run_leg(number):
     pytest(leg, folder, "integration")
     if number != "3":
         pytest(leg, folder, "interop")
+        pytest(leg, folder, "proof")
     if number == "2":
         pytest(leg, folder, "soak")
 
