@@ -120,7 +120,8 @@ struct jd_unit {
 	/* the driver's own */
 	jd_usec since; /* when it was given the unit */
 	unsigned attempts;
-	bool alone; /* shares its transaction with nobody */
+	bool alone;  /* shares its transaction with nobody */
+	bool seated; /* counts among those of its key that are under way */
 	/* set by the driver */
 	enum jd_db_status status;
 	struct jd_rows rows;

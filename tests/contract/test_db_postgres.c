@@ -52,6 +52,7 @@ static void submit(struct fixture *f, struct jd_stmt *stmt, struct jd_params par
 	jd_unit_add(unit, stmt, params);
 	jd_unit_key(unit, 1);
 	assert_int_equal(jd_unit_submit(unit, &f->owner, on_answer, a), 0);
+	loop_turn(f->loop, false); /* at its end what was submitted goes to the driver's thread */
 }
 
 static enum jd_db_status ask_keyed(struct fixture *f, struct jd_stmt *stmt, struct jd_params params,

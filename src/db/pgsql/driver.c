@@ -93,6 +93,7 @@ static struct pgsql *state_new(struct db *db, const struct db_settings *settings
 	JD_ASSERT(pg->n_lines <= PG_MAX_LINES);
 	pthread_mutex_init(&pg->lock, NULL);
 	list_init(&pg->submitted);
+	list_init(&pg->given);
 	list_init(&pg->read_queue);
 	list_init(&pg->write_queue);
 	list_init(&pg->done);
@@ -148,10 +149,10 @@ static int pgsql_open(struct db *db, const struct db_settings *settings, struct 
 	struct pgsql *pg;
 	PGconn *guard;
 
-	(void)home;
 	if (err)
 		return err;
 	pg = state_new(db, settings);
+	pg->home = home;
 	err = target_init(&pg->target, settings, ret_error);
 	if (!err)
 		err = begin_guard(&pg->target, &guard, ret_error);
@@ -169,10 +170,25 @@ static int pgsql_open(struct db *db, const struct db_settings *settings, struct 
 	return 0;
 }
 
+static void on_hand_over(struct defer *d)
+{
+	struct pgsql *pg = container_of(d, struct pgsql, hand_over);
+
+	if (list_empty(&pg->given))
+		return;
+	pthread_mutex_lock(&pg->lock);
+	list_splice(&pg->submitted, &pg->given);
+	atomic_store(&pg->any_submitted, true); /* seq_cst, before the waker's look: loop.h */
+	pthread_mutex_unlock(&pg->lock);
+	waker_wake(loop_waker(pg->loop));
+}
+
 static void pgsql_close(void *state)
 {
 	struct pgsql *pg = state;
 
+	defer_cancel(&pg->hand_over);
+	on_hand_over(&pg->hand_over);
 	atomic_store(&pg->closing, true);
 	waker_kick(loop_waker(pg->loop));
 	pthread_join(pg->thread, NULL);
@@ -189,11 +205,9 @@ static void pgsql_submit(void *state, struct jd_unit *unit)
 		libpq->PQfinish(pg->admin);
 		pg->admin = NULL;
 	}
-	pthread_mutex_lock(&pg->lock);
-	list_append(&pg->submitted, &unit->node);
-	atomic_store(&pg->any_submitted, true); /* seq_cst, before the waker's look: loop.h */
-	pthread_mutex_unlock(&pg->lock);
-	waker_wake(loop_waker(pg->loop));
+	/* What one turn has submitted goes together: one wake-up, and one commit. */
+	list_append(&pg->given, &unit->node);
+	loop_defer(pg->home, &pg->hand_over, on_hand_over);
 }
 
 /* One that broke since is made anew. */

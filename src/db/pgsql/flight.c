@@ -52,6 +52,7 @@ void segment_free(struct line *c, struct segment *s)
 
 void segment_take(struct line *c, struct segment *s, struct jd_unit *unit)
 {
+	seat_take(c, unit);
 	list_remove(&unit->node);
 	list_append(&s->units, &unit->node);
 	s->n_units++;

@@ -243,6 +243,7 @@ static void now_ready(struct line *c)
 		pgsql_guarded(c->pg);
 		return;
 	}
+	seat_back(c);
 	if (!libpq->PQenterPipelineMode(c->pq)) {
 		line_lost(c, libpq->PQerrorMessage(c->pq));
 		return;

@@ -11,6 +11,7 @@
  *     answer.c    reading answers; outcomes
  *     value.c     parameters and rows in PostgreSQL's binary form
  *     statement.c prepared statements
+ *     seat.c      writes: which connection takes them
  *
  * Two threads.  The home thread submits (a list under a lock) and runs scripts on
  * a connection of its own; everything else belongs to the driver's thread.
@@ -26,8 +27,11 @@
  * there are: one wait for the disk serves them all.  When one of them fails, all
  * are undone and queued again, what stands before it, it alone, what stands behind
  * it; so nobody else hears of it.  One transaction at a time is on its way on a
- * connection for writes, and units with one key go to one connection: so nothing
- * overtakes when something has to be repeated.
+ * connection for writes, and units with one key go to one connection while any of
+ * them is under way: so nothing overtakes when something has to be repeated.
+ *
+ * A commit costs PostgreSQL more than ten rows.  So writes wait for the first
+ * connection as long as it is quick; the others help where it is not (seat.c).
  */
 #pragma once
 
@@ -42,6 +46,7 @@
 #define PG_DEPTH       32  /* reads in flight on one connection */
 #define PG_GROUP       128 /* writes in one transaction */
 #define PG_GROUP_BYTES ((size_t)1024 * 1024)
+#define PG_SEATS       1024                   /* a power of two */
 #define PG_SHORT_LIMIT (10 * JD_USEC_PER_SEC) /* a statement of the other lanes */
 
 /* Advisory locks, by two numbers: who has the database, and each of its connections. */
@@ -219,6 +224,24 @@ struct prepared *line_prepared(struct line *c, unsigned id);
 /* Reads what has come; false when the connection is of no use any more. */
 bool answer_read(struct line *c);
 
+/* -- writes ----------------------------------------------------------------------- */
+
+/* Units whose keys fall on it, as many as a connection has taken and not ended. */
+struct seat {
+	struct line *line;
+	unsigned units;
+	bool stays; /* one of them may still be at work: until the connection is back */
+};
+
+/* The next write without a place that c may take; NULL: none. What belongs to another connection
+ * is moved there. */
+struct jd_unit *seat_next(struct line *c);
+/* c has taken it, with or without a key. */
+void seat_take(struct line *c, struct jd_unit *unit);
+void seat_leave(struct pgsql *pg, struct jd_unit *unit, bool uncertain);
+/* c is ready: what was at work on it before has ended. */
+void seat_back(const struct line *c);
+
 /* -- the driver ------------------------------------------------------------------- */
 
 struct pgsql {
@@ -226,6 +249,9 @@ struct pgsql {
 	struct target target;
 	/* home's */
 	PGconn *admin;
+	struct loop *home;
+	struct list given; /* submitted in this turn */
+	struct defer hand_over;
 	bool started;
 	pthread_t thread;
 	/* between the threads */
@@ -240,9 +266,10 @@ struct pgsql {
 	struct line guard, search;
 	struct line reads[PG_MAX_LINES], writes[PG_MAX_LINES];
 	unsigned n_lines;
-	struct list read_queue, write_queue; /* of no key */
-	size_t n_units;                      /* here, not yet given back */
-	struct list done;                    /* to be given back at the end of the turn */
+	struct list read_queue, write_queue; /* what no connection has taken */
+	struct seat seats[PG_SEATS];
+	size_t n_units;   /* here, not yet given back */
+	struct list done; /* to be given back at the end of the turn */
 	struct defer give_back;
 	jd_usec close_at;  /* when closing began; 0: it didn't */
 	bool away;         /* the log has said that the database is gone */

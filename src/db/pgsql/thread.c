@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The driver's thread.  Units arrive by a list under a lock; those with a key go
- * to the queue of the connection that the key falls on, those without to a queue
- * that all connections of their lane share.  What is done goes home at the end of
- * the turn, all in one piece.
+ * The driver's thread.  Units arrive by a list under a lock and wait in a queue
+ * that all connections of their lane share, writes until seat.c gives them one.  What is
+ * done goes home at the end of the turn, all in one piece.
  *
  * Nobody waits for ever.  While the database is away, a unit waits so
  * long and fails; a connection whose oldest question isn't answered in time is given up.
@@ -13,7 +12,7 @@
 #include "db/pgsql/pgsql.h"
 #include "util/log.h"
 
-#define TICK         (100 * JD_USEC_PER_MSEC)
+#define TICK         (20 * JD_USEC_PER_MSEC)
 #define CLOSE_LIMIT  (1 * JD_USEC_PER_SEC) /* the same while closing, from its beginning */
 #define ANSWER_LIMIT (PG_SHORT_LIMIT + 5 * JD_USEC_PER_SEC)
 
@@ -33,6 +32,7 @@ static void on_give_back(struct defer *d)
 void pgsql_done(struct pgsql *pg, struct jd_unit *unit, enum jd_db_status status,
 		const char *reason)
 {
+	seat_leave(pg, unit, status == JD_DB_UNCERTAIN);
 	unit_outcome(unit, status, reason);
 	list_remove(&unit->node);
 	list_append(&pg->done, &unit->node);
@@ -67,7 +67,7 @@ struct jd_unit *pgsql_next(struct line *c)
 	if (c->kind == LINE_READ)
 		shared = head(&pg->read_queue);
 	else if (c->kind == LINE_WRITE)
-		shared = head(&pg->write_queue);
+		shared = seat_next(c);
 	if (own && (!shared || own->since <= shared->since))
 		return own;
 	return shared;
@@ -89,7 +89,7 @@ static struct line *idlest(struct line *lines, unsigned n)
 }
 
 /* Gives out what no connection has yet: reads one by one to whoever has the least to do,
- * writes to the first that is free, as many as it takes. */
+ * writes to the first that may take them, as many as it takes. */
 static void feed(struct pgsql *pg)
 {
 	struct line *c;
@@ -104,27 +104,19 @@ static void feed(struct pgsql *pg)
 	flight_pump(&pg->search);
 }
 
-/* Keys are owner numbers, mostly: one after another. */
-static struct line *line_of_key(struct pgsql *pg, uint64_t key)
-{
-	return &pg->writes[(key * 0x9e3779b97f4a7c15ULL >> 32) % pg->n_lines];
-}
-
+/* A read with a key keeps an order with writes. */
 static void place(struct pgsql *pg, struct jd_unit *unit)
 {
-	struct line *c;
-
 	unit->since = loop_now(pg->loop);
 	pg->n_units++;
-	if (unit->lane != JD_LANE_LONG && !unit->key) {
-		list_append(unit->lane == JD_LANE_READ ? &pg->read_queue : &pg->write_queue,
-			    &unit->node);
-		return;
+	if (unit->lane == JD_LANE_LONG) {
+		list_append(&pg->search.queue, &unit->node);
+		line_want(&pg->search);
+	} else if (unit->lane == JD_LANE_READ && !unit->key) {
+		list_append(&pg->read_queue, &unit->node);
+	} else {
+		list_append(&pg->write_queue, &unit->node);
 	}
-	c = unit->lane == JD_LANE_LONG ? &pg->search : line_of_key(pg, unit->key);
-	list_append(&c->queue, &unit->node);
-	if (c == &pg->search)
-		line_want(c);
 }
 
 /* -- arrivals -------------------------------------------------------------------------- */
@@ -238,6 +230,7 @@ static void on_tick(struct timer *timer)
 		expire(pg, &pg->read_queue);
 	if (!any_ready(pg->writes, pg->n_lines))
 		expire(pg, &pg->write_queue);
+	feed(pg); /* who was quick isn't any more */
 	if (pg->n_units)
 		loop_timer(pg->loop, &pg->tick, TICK, on_tick);
 }
