@@ -20,6 +20,9 @@
  * people talk. */
 #define LOOK_BACK "2000"
 
+/* Of messages with one name, the latest; others in a room could have used it, too. */
+#define SAME_NAME "8"
+
 #define COLUMNS "SELECT id, at, flags, format, stanza, direction, 0 FROM archive WHERE owner = $1"
 
 static struct jd_stmt get_row = {
@@ -32,11 +35,11 @@ static struct jd_stmt find_row = {
 	.name = "archive.find_row",
 	.lane = JD_LANE_READ,
 	.sql = COLUMNS
-	" AND id = (SELECT id FROM (SELECT id, resource, direction, origin_id FROM archive"
+	" AND id IN (SELECT id FROM (SELECT id, resource, direction, origin_id FROM archive"
 	" WHERE owner = $1 AND peer = $2 ORDER BY id DESC LIMIT " LOOK_BACK
 	") AS latest WHERE direction = $3 AND origin_id = $4"
 	" AND (CAST($5 AS TEXT) IS NULL OR resource = $5)"
-	" ORDER BY id DESC LIMIT 1)",
+	" ORDER BY id DESC LIMIT " SAME_NAME ") ORDER BY id DESC",
 };
 
 static struct jd_stmt bury = {
@@ -56,7 +59,8 @@ static struct jd_stmt bury_hidden = {
 /* What an op has behind it. */
 struct retraction {
 	struct jd_str id, moderator, occupant, reason;
-	bool private; /* through a room */
+	struct jd_str author; /* occupant-id of who takes it back; p NULL: it has none */
+	bool private;         /* through a room */
 };
 
 /* -- the tombstone ---------------------------------------------------------------------- */
@@ -91,18 +95,30 @@ static bool is_private(struct jd_stanza *st)
 	return jd_el_ok(jd_el_child(jd_stanza_root(st), NS_MUC_USER, "x"));
 }
 
-static bool is_of_another(struct jd_stanza *st, const struct op *op)
+static struct jd_str author_of(struct jd_stanza *st)
 {
-	return op->name.p && is_private(st) &&
-	       !jd_str_eq(jd_jid_resource(op->out ? st->to : st->from), op->resource);
+	return jd_el_attr(jd_el_child(jd_stanza_root(st), NS_OCCUPANT, "occupant-id"), "id");
 }
 
-/* What is stored in its place: text that the caller frees; p NULL: there is nothing to be buried
- * or it was before. */
-static struct jd_str tombstone(const struct jd_rows *rows, const struct op *op)
+/* A name in a room is anybody's, so what tells its authors apart is their occupant-id (XEP-0421),
+ * which the room vouches for; where rooms have none, it is the name. */
+static bool is_of_another(struct jd_stanza *st, const struct op *op)
 {
 	const struct retraction *r = (const struct retraction *)(const void *)(op + 1);
-	struct jd_stanza *st = archive_stanza(rows, 0, ROW_FORMAT), *made;
+	struct jd_str author = author_of(st);
+
+	if (!op->name.p || !is_private(st))
+		return false;
+	if (!op->out && author.p)
+		return !jd_str_eq(author, r->author);
+	return !jd_str_eq(jd_jid_resource(op->out ? st->to : st->from), op->resource);
+}
+
+/* What is stored in place of row i: text that the caller frees; p NULL: this one is not meant. */
+static struct jd_str tombstone(const struct jd_rows *rows, size_t i, const struct op *op)
+{
+	const struct retraction *r = (const struct retraction *)(const void *)(op + 1);
+	struct jd_stanza *st = archive_stanza(rows, i, ROW_FORMAT), *made;
 	struct jd_str text = JD_STR_NULL, out;
 	struct jd_el occupant;
 	struct jd_xml *x;
@@ -156,7 +172,7 @@ static bool find_fill(struct log *log, struct op *op, struct jd_unit *unit)
 	if (op->name.p)
 		jd_unit_add(unit, &find_row,
 			    JD_PARAMS(owner, jd_text(op->peer), jd_int(op->out), jd_text(op->name),
-				      r->private ? jd_text(op->resource) : jd_null()));
+				      r->private && op->out ? jd_text(op->resource) : jd_null()));
 	else
 		jd_unit_add(unit, &get_row, JD_PARAMS(owner, jd_int((int64_t)op->id)));
 	return true;
@@ -164,15 +180,19 @@ static bool find_fill(struct log *log, struct op *op, struct jd_unit *unit)
 
 static int find_done(struct log *log, struct op *op, const struct jd_rows *rows)
 {
-	struct jd_str text;
+	struct jd_str text = JD_STR_NULL;
+	size_t i = 0;
 
 	(void)log;
-	if (!jd_rows_count(rows) || jd_row_int(rows, 0, ROW_FLAGS) & FLAG_RETRACTED)
-		return -JD_ENOENT;
-	text = tombstone(rows, op);
+	for (; i < jd_rows_count(rows); i++) {
+		if (!(jd_row_int(rows, i, ROW_FLAGS) & FLAG_RETRACTED))
+			text = tombstone(rows, i, op);
+		if (text.p)
+			break;
+	}
 	if (!text.p)
 		return -JD_ENOENT;
-	op->id = (uint64_t)jd_row_int(rows, 0, ROW_ID);
+	op->id = (uint64_t)jd_row_int(rows, i, ROW_ID);
 	op->extra = (char *)text.p;
 	op->extra_len = text.len;
 	op->kind = &bury_kind;
@@ -189,11 +209,11 @@ static struct jd_str moderator(const struct jd_archive_tombstone *t)
 }
 
 static struct op *op_new(const struct jd_archive_tombstone *t, struct jd_jid from,
-			 struct jd_str name, jd_archive_put_fn fn, void *arg)
+			 struct jd_str name, struct jd_str author, jd_archive_put_fn fn, void *arg)
 {
 	struct jd_str peer = jd_jid_bare_str(from), resource = jd_jid_resource(from);
-	size_t texts = t->id.len + moderator(t).len + t->occupant.len + t->reason.len + peer.len +
-		       resource.len + name.len;
+	size_t texts = t->id.len + moderator(t).len + t->occupant.len + t->reason.len + author.len +
+		       peer.len + resource.len + name.len;
 	struct retraction *r;
 	char *p;
 	struct op *op = archive_op_new(&find_kind, fn, arg, sizeof(*r) + texts, &p);
@@ -204,6 +224,7 @@ static struct op *op_new(const struct jd_archive_tombstone *t, struct jd_jid fro
 	r->moderator = archive_copy(&p, moderator(t));
 	r->occupant = archive_copy(&p, t->occupant);
 	r->reason = archive_copy(&p, t->reason);
+	r->author = archive_copy(&p, author);
 	op->peer = archive_copy(&p, peer);
 	op->resource = archive_copy(&p, resource);
 	op->name = archive_copy(&p, name);
@@ -213,7 +234,7 @@ static struct op *op_new(const struct jd_archive_tombstone *t, struct jd_jid fro
 int archive_retract(struct jd_instance *mi, struct jd_owner *owner, uint64_t log, uint64_t id,
 		    const struct jd_archive_tombstone *t, jd_archive_put_fn fn, void *arg)
 {
-	struct op *op = op_new(t, JD_JID_NULL, JD_STR_NULL, fn, arg);
+	struct op *op = op_new(t, JD_JID_NULL, JD_STR_NULL, JD_STR_NULL, fn, arg);
 
 	op->id = id;
 	return archive_log_add(archive_log_get(mi, log), op, owner);
@@ -231,7 +252,7 @@ bool archive_retract_by(struct jd_instance *mi, uint64_t log, struct jd_stanza *
 
 	if (!name.len || name.len > NAME_BYTES)
 		return false;
-	op = op_new(&t, out ? st->to : st->from, name, fn, arg);
+	op = op_new(&t, out ? st->to : st->from, name, author_of(st), fn, arg);
 	((struct retraction *)(void *)(op + 1))->private = is_private(st);
 	op->out = out;
 	return archive_log_add(archive_log_get(mi, log), op, owner) == 0;

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from database import Database
+from muc import OCCUPANT, create, enter
 from raw import DEADLINE, condition
 from sasl2 import login
 from test_archive import MAM, MODULES, NS, SID, Page, form, field, rsm, say, set_prefs
@@ -98,6 +99,38 @@ def test_occupants_take_back_only_their_own(alice, bob):
     send(a, "r", RETRACT % "1" + mark)  # not the last of this id, which is another's
     a.barrier(b)
     assert [body for body in Page(b).bodies if body] == ["zero", "two"]
+
+
+def test_occupants_take_back_under_another_name(alice, bob, account):
+    """In our rooms the occupant-id says who has written; the name may be anybody's by then."""
+    a, c = create(alice), account()
+    b, c = enter(bob, a.room, "b"), enter(c, a.room, "c")
+    mark = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
+
+    def send(o, id_, inside):
+        o.client.send("<message type='chat' id='%s' to='%s'>%s</message>" % (id_, b.jid, inside))
+        b.client.wait("message", id=id_)
+
+    def there():
+        return [body for body in Page(b.client).bodies if body]
+
+    def rename(o, nick):
+        o.client.send("<presence to='%s/%s'/>" % (a.room, nick))
+        o.nick = nick
+        o.sees(nick)
+
+    send(a, "1", "<body>one</body>" + mark)
+    send(a, "2", "<body>two</body>" + mark)
+    rename(a, "else")
+    rename(c, "owner")
+    send(c, "r1", RETRACT % "1" + mark)     # under her name of then
+    forged = "<occupant-id xmlns='urn:xmpp:occupant-id:0' id='%s'/>" % a.self_presence.find(
+        OCCUPANT + "occupant-id").get("id")
+    send(c, "r2", RETRACT % "1" + mark + forged)
+    send(c, "1", "<body>another one</body>" + mark)
+    assert there() == ["one", "two", "another one"]
+    send(a, "r3", RETRACT % "1" + mark)
+    assert there() == ["two", "another one"]
 
 
 def test_retraction_right_behind_its_message(alice, bob):
