@@ -248,6 +248,10 @@ struct jd_session_event {
 	struct jd_host *host;
 };
 
+struct jd_host_event {
+	struct jd_host *host;
+};
+
 /* An element of a session's stream that is no stanza, as it came. */
 struct jd_nonza_event {
 	struct jd_session *session;

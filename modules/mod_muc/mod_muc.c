@@ -171,6 +171,8 @@ static int start(struct jd_instance *mi)
 	if (r == 0)
 		r = muc_disco_start(mi);
 	if (r == 0)
+		r = muc_room_start(mi);
+	if (r == 0)
 		r = muc_vcard_start(mi);
 	if (r == 0)
 		r = jd_commands(mi, muc_commands);

@@ -94,6 +94,8 @@ struct muc {
 	struct jd_instance *archive_mi;
 	struct muc_form *form;    /* config.c */
 	struct muc_relay *relays; /* private.c */
+	struct room *busy;        /* rooms with somebody in them: what others may know of them */
+	bool stopping;            /* the server: rooms are left as they are */
 };
 
 /* -- rooms -------------------------------------------------------------------------------- */
@@ -144,9 +146,10 @@ struct pace {
 struct room {
 	struct jd_instance *mi;
 	struct jd_account *account;
-	bool loaded; /* what follows is what the database has */
-	bool made;   /* there is such a room */
-	bool locked; /* it waits for its first configuration */
+	struct room *busy_next, **busy_at; /* in the list of the instance */
+	bool loaded;                       /* what follows is what the database has */
+	bool made;                         /* there is such a room */
+	bool locked;                       /* it waits for its first configuration */
 	struct config config;
 	uint8_t salt[32]; /* for occupants' ids */
 	char *avatar;     /* hashes of its picture, between spaces; NULL: it has none */
@@ -251,6 +254,10 @@ struct jd_jid muc_room_jid(const struct room *r);
 uint64_t muc_room_owner(const struct room *r);
 /* Holds a stanza for a visit that waits, instead of the one before; NULL: none. */
 void muc_room_keep(struct room *r, struct jd_stanza *st);
+/* The first one comes, the last one has gone: a room with somebody in it stays in memory. */
+void muc_room_wake(struct room *r);
+void muc_room_rest(struct room *r);
+int muc_room_start(struct jd_instance *mi);
 /* As before it was loaded, but for its occupants. */
 void muc_room_reset(struct room *r);
 void muc_room_free(struct jd_instance *mi, void *data);

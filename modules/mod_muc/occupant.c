@@ -2,8 +2,6 @@
  *
  * Who is in a room: names, and the devices behind each.  One hundred people at most
  * means that walking through them costs less than an index would.
- *
- * A room with somebody in it stays in memory.
  */
 #include "muc.h"
 
@@ -85,7 +83,7 @@ struct occupant *muc_occupant_add(struct room *r, struct jd_jid at, struct jd_ji
 	o->pace = muc_pace_get(r, o->id);
 	if (!r->occupants) {
 		r->last = &r->occupants;
-		jd_account_hold(r->account);
+		muc_room_wake(r);
 	}
 	*r->last = o;
 	r->last = &o->next;
@@ -167,7 +165,7 @@ void muc_occupant_remove(struct occupant *o)
 	muc_jid_drop(&o->who);
 	jd_free(o);
 	if (!r->occupants)
-		jd_account_release(r->account);
+		muc_room_rest(r);
 }
 
 void muc_device_remove(struct device *d)

@@ -67,12 +67,33 @@ void muc_room_free(struct jd_instance *mi, void *data)
 	muc_paces_free(r);
 }
 
+void muc_room_wake(struct room *r)
+{
+	struct muc *muc = muc_of(r);
+
+	jd_account_hold(r->account);
+	r->busy_next = muc->busy;
+	r->busy_at = &muc->busy;
+	if (r->busy_next)
+		r->busy_next->busy_at = &r->busy_next;
+	muc->busy = r;
+}
+
+void muc_room_rest(struct room *r)
+{
+	*r->busy_at = r->busy_next;
+	if (r->busy_next)
+		r->busy_next->busy_at = r->busy_at;
+	jd_account_release(r->account);
+}
+
 /* -- visits --------------------------------------------------------------------------------------
  */
 
 static bool stays(const struct room *r)
 {
-	return !r->made || r->occupants || (r->config.persistent && !r->locked);
+	return !r->made || r->occupants || (r->config.persistent && !r->locked) ||
+	       muc_of(r)->stopping;
 }
 
 static void on_settled(void *arg, int result)
@@ -271,13 +292,12 @@ struct ending {
 	muc_done_fn fn;
 };
 
-static void tell_destruction(struct room *r, const struct destruction *d)
+/* Each hears of himself only: all others go, too. */
+static void send_away(struct room *r, const struct news *news)
 {
-	const struct news news = {.type = JD_TYPE_UNAVAILABLE, .role = ROLE_NONE, .destruction = d};
-
 	for (struct occupant *o = r->occupants; o; o = o->next)
 		for (struct device *i = o->devices; i; i = i->next)
-			muc_tell_device(o, &news, i);
+			muc_tell_device(o, news, i);
 	while (r->occupants)
 		muc_occupant_remove(r->occupants);
 }
@@ -286,9 +306,11 @@ static void on_destroyed(void *arg, int result)
 {
 	struct ending *e = arg;
 	struct room *r = e->v->room;
+	const struct news news = {
+		.type = JD_TYPE_UNAVAILABLE, .role = ROLE_NONE, .destruction = &e->d};
 
 	if (result == 0) {
-		tell_destruction(r, &e->d);
+		send_away(r, &news);
 		muc_room_reset(r);
 	}
 	e->fn(e->v, result);
@@ -302,4 +324,32 @@ int muc_room_destroy(struct visit *v, const struct destruction *d, muc_done_fn f
 	e->d = *d;
 	e->fn = fn;
 	return jd_room_erase(v->pending, v->room->account, on_destroyed, e);
+}
+
+/* -- the end of the server -----------------------------------------------------------------------
+ */
+
+static void on_farewell(void *arg, struct jd_account *account)
+{
+	struct news news = {.type = JD_TYPE_UNAVAILABLE, .role = ROLE_NONE};
+
+	if (!account)
+		return;
+	muc_news_code(&news, 332);
+	send_away(muc_room(arg, account), &news);
+}
+
+/* In the turn of each room, whose state may be used by what waits there now. */
+static void on_stopping(struct jd_instance *mi, struct jd_host_event *ev)
+{
+	struct muc *muc = jd_data(mi);
+
+	muc->stopping = true;
+	for (const struct room *r = muc->busy; r; r = r->busy_next)
+		jd_account_post(ev->host, jd_jid_local(muc_room_jid(r)), on_farewell, mi);
+}
+
+int muc_room_start(struct jd_instance *mi)
+{
+	return jd_on(mi, host_stopping, JD_PRIO_NORMAL, on_stopping);
 }

@@ -168,6 +168,7 @@ void hook_notify_taken(enum jd_hook hook, struct jd_taken_event *ev);
 bool hook_ask_nonza(enum jd_hook hook, struct jd_nonza_event *ev);
 void hook_notify_stanza(enum jd_hook hook, struct jd_stanza_event *ev);
 void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev);
+void hook_notify_host(enum jd_hook hook, struct jd_host *host);
 /* Takes every handler of mi out of the chains; calls that wait for it are ended. */
 void hooks_remove(struct jd_instance *mi);
 /* Tells an instance that came late of the sessions that are there. */
@@ -576,6 +577,8 @@ void core_unload(void);
 /* After the modules have been stopped and the database is closed. */
 void core_fini(void);
 /* Graceful stop, first half: no stanza is taken any more; streams get system-shutdown. */
+/* Modules have something to tell sessions before these end. */
+void core_say_farewell(void);
 void core_shutdown_sessions(void);
 void host_mailbox(struct jd_host *host); /* readies its mailbox */
 struct jd_host *host_add(const char *name, const struct conf_host *conf);

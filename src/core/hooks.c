@@ -137,6 +137,20 @@ void hook_notify_account(enum jd_hook hook, struct jd_account_event *ev)
 	}
 }
 
+void hook_notify_host(enum jd_hook hook, struct jd_host *host)
+{
+	struct chain *c = &host->chains[hook];
+	struct jd_host_event ev = {host};
+
+	c->calls++;
+	for (unsigned i = 0; i < c->count; i++) {
+		void (*fn)(struct jd_instance *, struct jd_host_event *) =
+			(void (*)(struct jd_instance *, struct jd_host_event *))c->items[i].fn;
+
+		fn(c->items[i].mi, &ev);
+	}
+}
+
 void hook_notify_stanza(enum jd_hook hook, struct jd_stanza_event *ev)
 {
 	struct chain *c = &ev->host->chains[hook];

@@ -71,6 +71,12 @@ struct jd_host *host_add(const char *name, const struct conf_host *conf)
 	return host;
 }
 
+void core_say_farewell(void)
+{
+	for (struct list *n = server.hosts.next; n != &server.hosts; n = n->next)
+		hook_notify_host(JD_HOOK_host_stopping, container_of(n, struct jd_host, node));
+}
+
 void core_shutdown_sessions(void)
 {
 	server.stopping = true;

@@ -12,7 +12,8 @@
 #include "util/clock.h"
 #include "util/idn.h"
 
-#define DRAIN_DEADLINE (5 * JD_USEC_PER_SEC)
+#define DRAIN_DEADLINE    (5 * JD_USEC_PER_SEC)
+#define FAREWELL_DEADLINE (2 * JD_USEC_PER_SEC)
 
 static struct listener **listeners;
 static size_t n_listeners;
@@ -340,11 +341,24 @@ static void on_deadline(struct timer *t)
 	container_of(t, struct deadline, timer)->passed = true;
 }
 
+/* What modules have to say reaches the sessions while these are there. */
+static void say_farewell(void)
+{
+	struct deadline d = {.passed = false};
+
+	loop_timer(server.loop, &d.timer, FAREWELL_DEADLINE, on_deadline);
+	core_say_farewell();
+	while (!d.passed && !list_empty(&server.run))
+		loop_turn(server.loop, false);
+	loop_timer_cancel(server.loop, &d.timer);
+}
+
 /* What clients sent before is handled, and they get their good-bye. */
 static void drain(void)
 {
 	struct deadline d = {.passed = false};
 
+	say_farewell();
 	core_shutdown_sessions();
 	loop_timer(server.loop, &d.timer, DRAIN_DEADLINE, on_deadline);
 	while (!d.passed && !list_empty(&server.clients))

@@ -3,7 +3,7 @@
 
 import pytest
 
-from muc import MUC, USER, Occupant, codes, create, enter, new_room, rank
+from muc import MUC, USER, Occupant, codes, create, enter, item, new_room, rank
 from raw import condition
 from xmlstream import qname
 
@@ -455,3 +455,24 @@ def test_ctl(server, alice, bob):
     assert gone.findtext(USER + "reason") == "over"
     assert room not in server.ctl("room", "list", "conference.localhost").stdout
     assert server.ctl("room", "info", room).returncode != 0
+
+
+def test_11_2_shutdown(own_server, make_account):
+    """Each device of everybody hears it of himself, before its stream ends; nobody is said to go."""
+    server = own_server()
+    alice, bob = make_account(server), make_account(server)
+    a = create(alice, persistentroom=1)
+    other = create(alice, "x", roomname="temporary")
+    b = enter(bob, a.room, "b")
+    second = enter(bob, a.room, "b")
+    server.stop()
+    for o in (a, b, second, other):
+        gone = o.sees(o.nick, "unavailable")
+        assert codes(gone) == [110, 332] and item(gone).get("role") == "none"
+        assert gone.get("to") == o.client.jid
+        assert not [p for p in o.client.taken("presence", type="unavailable")
+                    if p.get("from").startswith(o.room)]
+    server.start()
+    assert server.ctl("room", "info", a.room).returncode == 0
+    a = Occupant(alice.ready(), a.room, "a").join()
+    assert a.affiliate(bob, "admin").get("type") == OK
