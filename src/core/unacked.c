@@ -230,7 +230,7 @@ static bool others_got_it(const struct jd_session *s, const struct unacked *u)
  * has gone. */
 static bool may_go_on(const struct jd_session *s, const struct unacked *u)
 {
-	const struct jd_stanza *st = u->st;
+	struct jd_stanza *st = u->st;
 
 	if (st->kind != JD_MESSAGE || st->type == JD_TYPE_ERROR || st->type == JD_TYPE_GROUPCHAT ||
 	    jd_el_ok(jd_el_child(jd_stanza_root(st), "urn:xmpp:mam:2", "result")))
