@@ -42,17 +42,23 @@ static int setup_unopened(void **state)
 	return 0;
 }
 
-/* One statement under the key that all tests here use: all of it on one connection. */
-static void submit(struct fixture *f, struct jd_stmt *stmt, struct jd_params params,
-		   struct answer *a)
+static void submit_as(struct fixture *f, uint64_t key, struct jd_stmt *stmt,
+		      struct jd_params params, struct answer *a)
 {
 	struct jd_unit *unit = jd_unit_new();
 
 	answer_free(a);
 	jd_unit_add(unit, stmt, params);
-	jd_unit_key(unit, 1);
+	jd_unit_key(unit, key);
 	assert_int_equal(jd_unit_submit(unit, &f->owner, on_answer, a), 0);
 	loop_turn(f->loop, false); /* at its end what was submitted goes to the driver's thread */
+}
+
+/* One statement under the key that most tests here use: all of it on one connection. */
+static void submit(struct fixture *f, struct jd_stmt *stmt, struct jd_params params,
+		   struct answer *a)
+{
+	submit_as(f, 1, stmt, params, a);
 }
 
 static enum jd_db_status ask_keyed(struct fixture *f, struct jd_stmt *stmt, struct jd_params params,
@@ -204,6 +210,32 @@ static void what_waits_behind_goes_on(void **state)
 	}
 	assert_int_equal(counted.num[0], 9);
 	answer_free(&counted);
+}
+
+/* Who waits for a connection that takes long goes to another one, but not past what has the same
+ * key. */
+static void others_help_a_slow_one(void **state)
+{
+	struct fixture *f = *state;
+	struct answer slow = {0}, behind = {0}, other = {0};
+
+	f->errors_announced = true;
+	warm_up(f);
+	pg_do("hold", "taken-long");
+	submit(f, &put, JD_PARAMS(jd_int(2), jd_text(JD_STR("taken-long")), jd_null()), &slow);
+	pg_do("held", "");
+	submit(f, &put_key, JD_PARAMS(jd_int(3)), &behind);
+	submit_as(f, 2, &put_key, JD_PARAMS(jd_int(4)), &other);
+	fixture_wait(f, &other);
+	assert_int_equal(other.status, JD_DB_OK);
+	assert_int_equal(slow.calls + behind.calls, 0);
+	assert_true(present(f, 4));
+	assert_false(present(f, 3));
+	pg_do("cut", "");
+	fixture_wait(f, &behind);
+	assert_int_equal(slow.status, JD_DB_UNCERTAIN);
+	assert_int_equal(behind.status, JD_DB_OK);
+	assert_true(present(f, 2));
 }
 
 static void terminate_all(void)
@@ -765,6 +797,7 @@ int main(void)
 		PROXIED(guarded_committed_but_not_told),
 		PROXIED(reads_are_repeated),
 		PROXIED(what_waits_behind_goes_on),
+		PROXIED(others_help_a_slow_one),
 		DIRECT(terminated_connections_come_back),
 		DIRECT(told_to_go_is_not_uncertain),
 		DIRECT(stopped_and_started),
