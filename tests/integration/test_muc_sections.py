@@ -33,7 +33,8 @@ SECTIONS = {
     "10.2": "configuration", "10.2.1": "who hears of it", "10.3": "making owners",
     "10.4": "owners no more", "10.5": "list of owners", "10.6": "making admins",
     "10.7": "admins no more", "10.8": "list of admins", "10.9": "the end of a room",
-    "11.1": "not to be reached", "12": "status codes", "18.1.1": "what goes through",
+    "11.1": "not to be reached", "11.2": "the server stops", "12": "status codes",
+    "18.1.1": "what goes through",
 }
 
 
