@@ -114,6 +114,35 @@ static void show_field(struct jd_command *c, struct jd_el form, const char *var,
 				      jd_command_arena(c)));
 }
 
+static void show_occupant(struct jd_command *c, struct jd_el el)
+{
+	static const char *const attrs[] = {"nick", "jid", "affiliation", "role", "devices"};
+
+	jd_out_record(c);
+	for (size_t i = 0; i < JD_ARRAY_SIZE(attrs); i++)
+		jd_out_str(c, attrs[i], jd_el_attr(el, attrs[i]));
+}
+
+static void on_state(void *arg, struct jd_stanza *st)
+{
+	static const char *const attrs[] = {"owners",    "admins", "members", "outcasts",
+					    "slow_mode", "kept",   "last"};
+	struct jd_command *c = arg;
+	struct jd_el query;
+
+	if (!is_good(c, st))
+		return;
+	query = jd_el_first(jd_stanza_root(st));
+	for (size_t i = 0; i < JD_ARRAY_SIZE(attrs); i++)
+		if (jd_el_attr(query, attrs[i]).p)
+			jd_out_str(c, attrs[i], jd_el_attr(query, attrs[i]));
+	jd_out_list(c, "people");
+	JD_EL_EACH(el, query)
+	show_occupant(c, el);
+	jd_out_end(c);
+	jd_command_done(c);
+}
+
 static void on_info(void *arg, struct jd_stanza *st)
 {
 	struct jd_command *c = arg;
@@ -138,7 +167,7 @@ static void on_info(void *arg, struct jd_stanza *st)
 					    .p,
 				    true);
 	}
-	jd_command_done(c);
+	ask(c, request(c, JD_TYPE_GET, NS_STATE), on_state);
 }
 
 static void cmd_info(struct jd_command *c)

@@ -118,6 +118,7 @@ IQ_HANDLER(on_moderate, visit_iq, muc_on_moderate)
 IQ_HANDLER(on_vcard_get, visit_aside, muc_on_vcard_get)
 IQ_HANDLER(on_vcard_set, visit_iq, muc_on_vcard_set)
 IQ_HANDLER(on_archive, visit_aside, muc_on_archive)
+IQ_HANDLER(on_state, visit_aside, muc_on_state)
 
 static const struct {
 	enum jd_type type;
@@ -135,6 +136,7 @@ static const struct {
 	{JD_TYPE_SET, NS_REGISTER, "query", on_register_set, false},
 	{JD_TYPE_GET, NS_VCARD, "vCard", on_vcard_get, false},
 	{JD_TYPE_SET, NS_VCARD, "vCard", on_vcard_set, false},
+	{JD_TYPE_GET, NS_STATE, "query", on_state, false},
 	{JD_TYPE_GET, NS_MAM, "query", on_archive, true},
 	{JD_TYPE_SET, NS_MAM, "query", on_archive, true},
 	{JD_TYPE_GET, NS_MAM, "metadata", on_archive, true},

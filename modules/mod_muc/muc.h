@@ -23,6 +23,7 @@
  *     vcard.c        the picture of a room
  *     moderate.c     messages taken back (XEP-0424, 0425)
  *     commands.c     jackdawctl room
+ *     state.c        what that shows of a room
  *
  * A room is a home: its mailbox handles one stanza after the other, and stands still while
  * one of them waits for the database.  So nothing here has to expect that the room
@@ -50,6 +51,7 @@
 #define NS_MAM          "urn:xmpp:mam:2"
 #define NS_RETRACT      "urn:xmpp:message-retract:1"
 #define NS_MODERATE     "urn:xmpp:message-moderate:1"
+#define NS_STATE        "urn:jackdaw:room" /* within this server only */
 #define NS_CORRECT      "urn:xmpp:message-correct:0"
 #define NS_VCARD        "vcard-temp"
 
@@ -466,6 +468,7 @@ enum jd_verdict muc_on_vcard_set(struct visit *v);
 void muc_show_avatar(const struct device *to);
 int muc_vcard_start(struct jd_instance *mi);
 enum jd_verdict muc_on_archive(struct visit *v);
+enum jd_verdict muc_on_state(struct visit *v);
 enum jd_verdict muc_on_moderate(struct visit *v);
 enum jd_verdict muc_on_retract(struct visit *v, struct occupant *o, struct jd_stanza *st);
 extern const struct jd_command_def muc_commands[];

@@ -105,3 +105,79 @@ def test_10_2_nobody_s_presence(alice, bob):
     form = read_form(a)
     assert form["muc#roomconfig_presencebroadcast"] == form["muc#roomconfig_getmemberlist"] == []
     assert not enter(bob, a.room, "b").others
+
+
+# -- lists
+
+
+def register(client, room, nick):
+    return client.iq(
+        "set", "<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>"
+        "<field var='FORM_TYPE'><value>%s#register</value></field>"
+        "<field var='muc#register_roomnick'><value>%s</value></field></x></query>" % (MUC, nick),
+        room)
+
+
+def test_registration_fills_half_of_the_list(own_server, make_account):
+    """Then it is full for those who come by themselves; who is on it may still choose another name."""
+    server = own_server(settings={"muc": {"max_affiliations": 10}})
+    a = create(make_account(server))  # the first entry
+    clients = [make_account(server).ready() for _ in range(5)]
+    for i, client in enumerate(clients[:4]):
+        assert register(client, a.room, "n%d" % i).get("type") == "result"
+    assert condition(register(clients[4], a.room, "n4")) == ("wait", "resource-constraint")
+    for name in ("other", "third", "n0"):
+        assert register(clients[0], a.room, name).get("type") == "result"
+    assert condition(register(clients[1], a.room, "n0")) == ("cancel", "conflict")
+    assert len(a.listed(affiliation="member")) == 4
+    # a name that was given back is free, and so is the place
+    assert clients[0].iq("set", "<query xmlns='jabber:iq:register'><remove/></query>",
+                         a.room).get("type") == "result"
+    assert register(clients[4], a.room, "n0").get("type") == "result"
+
+
+@pytest.mark.parametrize("affiliation", ["member", "outcast", "admin", "owner"])
+def test_each_list_is_bounded(own_server, make_account, affiliation):
+    """By the form, too; nothing of what does not fit is done."""
+    server = own_server(settings={"muc": {"max_affiliations": 10}})
+    a = create(make_account(server))
+    own = a.listed(affiliation="owner") if affiliation == "owner" else []
+    many = ["x%d@example.org" % i for i in range(10)]
+    refused = a.admin("set", *[dict(jid=jid, affiliation=affiliation) for jid in many])
+    assert condition(refused) == ("wait", "resource-constraint")
+    if affiliation in ("admin", "owner"):
+        field = "room%ss" % affiliation
+        refused = a.configure(**{field: many + [i["jid"] for i in own]})
+        # as many values as can be on the list are read, and one of them is there already
+        assert condition(refused)[1] in ("resource-constraint", "not-acceptable")
+    assert a.listed(affiliation=affiliation) == own
+    fits = a.admin("set", *[dict(jid=jid, affiliation=affiliation) for jid in many[:9]])
+    assert fits.get("type") == "result"
+    assert len(a.listed(affiliation=affiliation)) == 9 + len(own)
+
+
+# -- jackdawctl
+
+
+def test_ctl_says_how_a_room_is(server, alice, bob):
+    a = create(alice, roomname="A room", slow_mode_duration=60)
+    empty = server.ctl_json("room", "info", a.room)
+    assert "last" not in empty and empty["kept"] == "0"
+    first = enter(bob, a.room, "b")
+    enter(bob, a.room, "b")
+    assert a.affiliate("x@example.org", "outcast").get("type") == "result"
+    first.say("one")
+    first.hears("one")
+    info = server.ctl_json("room", "info", a.room)
+    assert (info["title"], info["occupants"], info["slow_mode"]) == ("A room", "2", "60")
+    assert (info["owners"], info["admins"], info["members"], info["outcasts"]) == (
+        "1", "0", "0", "1")
+    assert info["kept"] == "1" and info["last"].startswith("20")
+    assert info["people"] == [
+        {"nick": "owner", "jid": alice.jid, "affiliation": "owner", "role": "moderator",
+         "devices": "1"},
+        {"nick": "b", "jid": bob.jid, "affiliation": "none", "role": "participant",
+         "devices": "2"}]
+    # not for others, be they owners
+    answer = a.client.iq("get", "<query xmlns='urn:jackdaw:room'/>", a.room)
+    assert condition(answer)[1] == "service-unavailable"
