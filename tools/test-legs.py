@@ -27,21 +27,21 @@ LEGS = {
         "title": "leg 1: address and undefined behaviour sanitizers, 2 I/O threads",
         "configure": ["--enable-sanitizers=address,undefined"],
         "cc": "gcc", "cflags": "-g -O1",
-        "io_threads": "2", "which": ["--no-browser"], "slow": "3", "torture": "6",
+        "io_threads": "2", "which": ["--no-browser"], "slow": "3", "torture": "12",
     },
     "2": {
         "name": "release",
         "title": "leg 2: release build, one thread, PostgreSQL",
         "configure": [],
         "cc": "gcc", "cflags": "-g -O2",
-        "io_threads": "0", "which": ["--db", "pgsql"], "slow": "1", "torture": "1",
+        "io_threads": "0", "which": ["--db", "pgsql"], "slow": "1", "torture": "3",
     },
     "3": {
         "name": "tsan",
         "title": "leg 3: thread sanitizer, 2 I/O threads",
         "configure": ["--enable-sanitizers=thread"],
         "cc": "clang-14", "cflags": "-g -O1",
-        "io_threads": "2", "which": ["--only-quick"], "slow": "5", "torture": "50",
+        "io_threads": "2", "which": ["--only-quick"], "slow": "5", "torture": "100",
     },
 }
 

@@ -163,12 +163,14 @@ void world_settle(void)
 	}
 }
 
-/* In steps, so that what a timer starts has its own timers run in their order. */
+/* In steps, so that what a timer starts has its own timers run in their order: second by second,
+ * and hours by the minute. */
 void world_advance(jd_usec by)
 {
 	world_settle();
 	while (by) {
-		jd_usec step = by < JD_USEC_PER_SEC ? by : JD_USEC_PER_SEC;
+		jd_usec most = by > 600 * JD_USEC_PER_SEC ? 60 * JD_USEC_PER_SEC : JD_USEC_PER_SEC;
+		jd_usec step = by < most ? by : most;
 
 		clock_fake_advance(step);
 		world_settle();
