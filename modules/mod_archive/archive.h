@@ -187,7 +187,9 @@ int archive_store_start(struct jd_instance *mi);
 int archive_service_start(struct jd_instance *mi);
 int archive_state(struct jd_instance *mi, struct jd_owner *owner, uint64_t log,
 		  jd_archive_put_fn fn, void *arg) JD_MUST_USE;
-/* Hidden rows that are to be erased go now, without waiting for it. */
+/* Hidden rows that are to be erased soon go before whatever is added next. */
+void archive_drop_first(struct log *log);
+/* They go now, without waiting for it. */
 void archive_drop_now(struct log *log);
 /* Rows from before this time go, some hundred; fn's id: how many those were. */
 int archive_trim(struct jd_instance *mi, struct jd_owner *owner, uint64_t log, jd_usec before,

@@ -77,7 +77,7 @@ static void forget_drops(struct log *log)
 }
 
 /* What cannot be erased now stays until the next delivery has the position that it is below. */
-static void flush(struct log *log)
+void archive_drop_first(struct log *log)
 {
 	if (!log->drops.p)
 		return;
@@ -105,7 +105,7 @@ void archive_drop_now(struct log *log)
 
 static void on_due(void *arg)
 {
-	flush(arg);
+	archive_drop_first(arg);
 }
 
 static void remember(struct log *log, uint64_t id)
@@ -123,7 +123,7 @@ static void remember(struct log *log, uint64_t id)
 	memcpy(more, number, n);
 	log->drops.len += n;
 	if (log->drops.len >= DROP_BYTES)
-		flush(log);
+		archive_drop_first(log);
 }
 
 static void drop(struct jd_instance *mi, uint64_t owner, const uint64_t *ids, size_t n)

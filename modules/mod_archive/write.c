@@ -61,11 +61,16 @@ static int64_t next_time(struct log *log)
 	return log->last_at;
 }
 
-static bool put_fill(struct log *log, struct op *op, struct jd_unit *unit)
+static bool is_full(const struct log *log)
 {
 	const struct archive *a = jd_data(log->mi);
 
-	if (op->flags & FLAG_HIDDEN && !op->again && log->hidden >= (uint64_t)a->quota)
+	return log->hidden >= (uint64_t)a->quota;
+}
+
+static bool put_fill(struct log *log, struct op *op, struct jd_unit *unit)
+{
+	if (op->flags & FLAG_HIDDEN && !op->again && is_full(log))
 		op->result = -JD_ELIMIT;
 	if (op->result)
 		return false;
@@ -127,6 +132,7 @@ int archive_put(struct jd_instance *mi, struct jd_owner *owner, const struct jd_
 	struct jd_str stanza = jd_stanza_bytes(row->st, row->st->arena);
 	struct jd_str peer = jd_jid_bare_str(row->peer), resource = jd_jid_resource(row->peer);
 	struct jd_str name = name_of(row->st);
+	struct log *log = archive_log_get(mi, row->owner);
 	char *p;
 	struct op *op = archive_op_new(&put_kind, fn, arg,
 				       peer.len + resource.len + name.len + stanza.len, &p);
@@ -139,7 +145,9 @@ int archive_put(struct jd_instance *mi, struct jd_owner *owner, const struct jd_
 	op->resource = archive_copy(&p, resource);
 	op->name = archive_copy(&p, name);
 	op->stanza = archive_copy(&p, stanza);
-	return archive_log_add(archive_log_get(mi, row->owner), op, owner);
+	if (row->hidden && is_full(log)) /* what is delivered does not count */
+		archive_drop_first(log);
+	return archive_log_add(log, op, owner);
 }
 
 /* -- outcomes --------------------------------------------------------------------------- */

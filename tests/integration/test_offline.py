@@ -401,6 +401,29 @@ def test_quota(own_server, make_account):
     assert come(alice.ready(), 3) == ["1", "2", "4"]
 
 
+def test_quota_by_default(server, alice, bob):
+    """Who keeps no archive has room for 1 000; and again, once they are delivered."""
+    phone = alice.login()
+    phone.iq("set", "<prefs xmlns='urn:xmpp:mam:2' default='never'><always/><never/></prefs>")
+    leave(phone)
+    desk = bob.ready()
+    for i in range(0, 1000, 100):  # a mailbox is bounded, too
+        say(desk, alice, *map(str, range(i, i + 100)))
+    assert not desk.taken("message")
+    say(desk, alice, "one too many", "two")
+    for _ in range(2):
+        assert condition(desk.wait("message")) == ("cancel", "service-unavailable")
+    assert status(server, alice)["hidden"] == 1000
+    phone = alice.ready()
+    assert come(phone, 1000) == list(map(str, range(1000)))
+    confirm(phone)
+    leave(phone)
+    assert status(server, alice)["hidden"] == 0
+    say(desk, alice, "room again")
+    assert not desk.taken("message")
+    assert come(alice.ready(), 1) == ["room again"]
+
+
 def test_status(server, alice, bob):
     assert status(server, alice) == {"position": 0, "taken": "", "waiting": 0, "hidden": 0}
     say(bob.ready(), alice, "1", "2")
