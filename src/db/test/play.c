@@ -26,7 +26,7 @@ struct test {
 	struct list script;
 	struct list held;
 	unsigned fail_every, fail_at;
-	enum jd_db_status fail_status;
+	struct db_test_step fail_step;
 	unsigned counter, failed;
 	bool paused;
 };
@@ -90,7 +90,7 @@ static struct db_test_step next_step(struct test *t, const struct jd_unit *unit)
 		return real;
 	t->counter++;
 	if (t->counter == t->fail_at || (t->fail_every && t->counter % t->fail_every == 0)) {
-		step.status = t->fail_status;
+		step = t->fail_step;
 		t->failed++;
 	}
 	if (!list_empty(&t->script)) {
@@ -158,24 +158,29 @@ size_t db_test_held(struct db *db)
 	return n;
 }
 
-static void fail_from(struct db *db, unsigned at, unsigned every, enum jd_db_status status)
+static void fail_from(struct db *db, unsigned at, unsigned every, const struct db_test_step *step)
 {
 	struct test *t = db_driver_state(db, &db_driver_test);
 
 	t->fail_at = at;
 	t->fail_every = every;
-	t->fail_status = status;
+	t->fail_step = *step;
 	t->counter = t->failed = 0;
 }
 
 void db_test_fail_every(struct db *db, unsigned n)
 {
-	fail_from(db, 0, n, JD_DB_FAILED);
+	fail_from(db, 0, n, &(struct db_test_step){.status = JD_DB_FAILED});
 }
 
 void db_test_fail_at(struct db *db, unsigned n, enum jd_db_status status)
 {
-	fail_from(db, n, 0, status);
+	db_test_step_at(db, n, &(struct db_test_step){.status = status});
+}
+
+void db_test_step_at(struct db *db, unsigned n, const struct db_test_step *step)
+{
+	fail_from(db, n, 0, step);
 }
 
 unsigned db_test_failed(struct db *db)
