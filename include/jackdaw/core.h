@@ -176,6 +176,9 @@ JD_EXPORT void jd_send(struct jd_xml *x);
 JD_EXPORT struct jd_stanza *jd_built(struct jd_xml *x);
 /* Gives a stanza to the home of its `to`; takes a reference of its own. */
 JD_EXPORT void jd_route(struct jd_stanza *st);
+/* A copy of a message or presence to another address. For many receivers: the copies share st,
+ * which must not be edited any more. */
+JD_EXPORT void jd_send_copy(struct jd_stanza *st, struct jd_jid to);
 /* A second stanza with the same content, to be edited apart, without origin and receipt; the
  * caller owns the reference. */
 JD_EXPORT struct jd_stanza *jd_stanza_clone(struct jd_stanza *st);

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include <jackdaw/mem.h>
+#include <jackdaw/stanza.h>
 
 #define JD_STANZA_ID_LEN 22
 
@@ -18,3 +18,6 @@
 JD_EXPORT struct jd_str jd_stanza_id_encode(struct jd_arena *arena, uint64_t owner, uint64_t id);
 /* -JD_ENOENT: it is no id, or another owner's. */
 JD_EXPORT int jd_stanza_id_decode(struct jd_str text, uint64_t owner, uint64_t *ret_id) JD_MUST_USE;
+/* Removes what says to be the account's id of the message: only the account itself may say that
+ * (XEP-0359 section 5). */
+JD_EXPORT void jd_stanza_strip_ids(struct jd_stanza *st, struct jd_jid account);

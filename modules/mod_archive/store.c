@@ -326,28 +326,12 @@ static enum jd_verdict take(struct jd_instance *mi, struct jd_stanza_event *ev, 
 	return JD_WAIT;
 }
 
-/* Only the account itself may say what its archive calls a message (XEP-0359 section 5). */
-static bool is_own_id(struct jd_el child, const void *arg)
-{
-	const struct jd_stanza_event *ev = arg;
-	struct jd_str text;
-	struct jd_jid by;
-
-	if (!jd_el_is(child, JD_NS_SID, "stanza-id"))
-		return false;
-	text = jd_el_attr(child, "by");
-	if (jd_str_eq(text, jd_jid_bare_str(ev->st->from))) /* a room's: cheap, for all in it */
-		return jd_jid_bare_eq(ev->st->from, jd_account_jid(ev->account));
-	return jd_jid_parse(ev->st->arena, text, &by) == 0 &&
-	       jd_jid_eq(by, jd_account_jid(ev->account));
-}
-
 /* What goes to the own account is stored when it comes in. */
 static enum jd_verdict on_session(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	if (ev->st->kind != JD_MESSAGE || !jd_account_owner(ev->account))
 		return JD_PASS;
-	(void)jd_stanza_remove(ev->st, is_own_id, ev);
+	jd_stanza_strip_ids(ev->st, jd_account_jid(ev->account));
 	if (jd_jid_bare_eq(ev->st->to, ev->st->from))
 		return JD_PASS;
 	return take(mi, ev, false);
@@ -357,7 +341,7 @@ static enum jd_verdict on_session_last(struct jd_instance *mi, struct jd_stanza_
 {
 	(void)mi;
 	if (ev->st->kind == JD_MESSAGE)
-		(void)jd_stanza_remove(ev->st, is_own_id, ev);
+		jd_stanza_strip_ids(ev->st, jd_account_jid(ev->account));
 	return JD_PASS;
 }
 
@@ -375,7 +359,7 @@ static enum jd_verdict on_account(struct jd_instance *mi, struct jd_stanza_event
 	/* One that has a row comes for a second time, from a session that has ended. */
 	if (ev->st->kind != JD_MESSAGE || !owner || ev->st->row.owner == owner)
 		return JD_PASS;
-	(void)jd_stanza_remove(ev->st, is_own_id, ev);
+	jd_stanza_strip_ids(ev->st, jd_account_jid(ev->account));
 	if (is_for_nobody(ev))
 		return JD_PASS;
 	return take(mi, ev, true);

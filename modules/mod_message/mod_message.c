@@ -19,6 +19,7 @@
  * has (its row is set) goes to whoever comes later, and is never returned.
  */
 #include <jackdaw/module.h>
+#include <jackdaw/stanza_id.h>
 
 /* How many sessions it was given to. */
 static unsigned deliver_all(const struct jd_stanza_event *ev)
@@ -67,27 +68,11 @@ static enum jd_verdict to_full(struct jd_stanza_event *ev)
 	}
 }
 
-/* Only the account itself may say what its archive calls a message (XEP-0359 section 5). */
-static bool forged_id(struct jd_el child, const void *arg)
-{
-	const struct jd_stanza_event *ev = arg;
-	struct jd_str text;
-	struct jd_jid by;
-
-	if (!jd_el_is(child, JD_NS_SID, "stanza-id"))
-		return false;
-	text = jd_el_attr(child, "by");
-	if (jd_str_eq(text, jd_jid_bare_str(ev->st->from))) /* a room's: cheap, for all in it */
-		return jd_jid_bare_eq(ev->st->from, jd_account_jid(ev->account));
-	return jd_jid_parse(ev->st->arena, text, &by) == 0 &&
-	       jd_jid_eq(by, jd_account_jid(ev->account));
-}
-
 static enum jd_verdict on_account_first(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
 	(void)mi;
 	if (ev->st->kind == JD_MESSAGE && !is_stored(ev))
-		(void)jd_stanza_remove(ev->st, forged_id, ev);
+		jd_stanza_strip_ids(ev->st, jd_account_jid(ev->account));
 	return JD_PASS;
 }
 

@@ -261,7 +261,7 @@ static void tell_absent(struct room *r, const struct standing *s)
 	for (const struct occupant *o = r->occupants; st && o; o = o->next)
 		for (const struct device *d = o->devices; d; d = d->next)
 			if (ban ? o->role == ROLE_MODERATOR : muc_sees_addresses(r, o))
-				muc_send_copy(st, d->jid);
+				jd_send_copy(st, d->jid);
 	jd_stanza_unref(st);
 }
 

@@ -234,7 +234,7 @@ static void ask_moderators(struct visit *v, const struct device *d)
 	for (const struct occupant *o = r->occupants; st && o; o = o->next)
 		for (const struct device *i = o->devices; i && o->role == ROLE_MODERATOR;
 		     i = i->next)
-			muc_send_copy(st, i->jid);
+			jd_send_copy(st, i->jid);
 	jd_stanza_unref(st);
 }
 

@@ -375,7 +375,6 @@ void muc_tell_role(struct occupant *o, enum muc_role before, const struct news *
 void muc_throw_out(struct occupant *o, const struct news *news);
 void muc_news_code(struct news *n, unsigned code);
 /* A copy for one device goes its way. */
-void muc_send_copy(struct jd_stanza *st, struct jd_jid to);
 void muc_send_all(const struct room *r, struct jd_stanza *st);
 bool muc_sees_addresses(const struct room *r, const struct occupant *viewer);
 

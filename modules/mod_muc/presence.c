@@ -25,20 +25,11 @@ static bool is_shown(const struct occupant *o)
 	return o->room->config.broadcast & (1u << o->role);
 }
 
-void muc_send_copy(struct jd_stanza *st, struct jd_jid to)
-{
-	struct jd_stanza *copy = jd_stanza_clone(st);
-
-	jd_stanza_set_to(copy, to);
-	jd_route(copy);
-	jd_stanza_unref(copy);
-}
-
 void muc_send_all(const struct room *r, struct jd_stanza *st)
 {
 	for (const struct occupant *o = r->occupants; o; o = o->next)
 		for (const struct device *d = o->devices; d; d = d->next)
-			muc_send_copy(st, d->jid);
+			jd_send_copy(st, d->jid);
 }
 
 /* -- writing -------------------------------------------------------------------------------- */
@@ -146,7 +137,7 @@ static void tell(struct kinds *k, const struct occupant *o, const struct news *n
 	if (!k->st[i])
 		k->st[i] = build(o, n, subject, with_jid, self);
 	if (k->st[i])
-		muc_send_copy(k->st[i], to);
+		jd_send_copy(k->st[i], to);
 }
 
 static void kinds_free(struct kinds *k)
@@ -239,7 +230,7 @@ void muc_show_all(struct device *to)
 
 	for (struct occupant *o = viewer->room->occupants; o; o = o->next)
 		if (o != viewer && is_shown(o) && look(o, with_jid))
-			muc_send_copy(look(o, with_jid), to->jid);
+			jd_send_copy(look(o, with_jid), to->jid);
 }
 
 void muc_throw_out(struct occupant *o, const struct news *news)

@@ -29,7 +29,7 @@ static void send_private(struct visit *v, const struct occupant *from, const str
 	muc_write_occupant_id(x, from->id);
 	st = jd_built(x);
 	for (const struct device *d = to->devices; st && d; d = d->next)
-		muc_send_copy(st, d->jid);
+		jd_send_copy(st, d->jid);
 	jd_stanza_unref(st);
 }
 

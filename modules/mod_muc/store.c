@@ -315,7 +315,7 @@ static void on_leftovers(void *arg, enum jd_db_status status, const struct jd_ro
 	for (size_t i = 0; status == JD_DB_OK && i < jd_rows_count(rows); i++)
 		if (jd_jid_make(st->arena, jd_row_str(rows, i, 0), jd_jid_domain(host), JD_STR_NULL,
 				&room) == 0)
-			muc_send_copy(st, room);
+			jd_send_copy(st, room);
 	jd_stanza_unref(st);
 }
 

@@ -103,7 +103,7 @@ void muc_show_avatar(const struct device *to)
 	if (!r->avatar)
 		return;
 	st = update(r);
-	muc_send_copy(st, to->jid);
+	jd_send_copy(st, to->jid);
 	jd_stanza_unref(st);
 }
 

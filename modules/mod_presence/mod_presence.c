@@ -105,15 +105,6 @@ static void directed_clear(struct state *st)
 
 /* -- to contacts ------------------------------------------------------------------------------ */
 
-static void send_copy(struct jd_stanza *st, struct jd_jid to)
-{
-	struct jd_stanza *copy = jd_stanza_clone(st);
-
-	jd_stanza_set_to(copy, to);
-	jd_route(copy);
-	jd_stanza_unref(copy);
-}
-
 struct fan {
 	struct jd_stanza *st; /* what is sent */
 	struct state *told;   /* directed presence that this makes superfluous; or NULL */
@@ -128,7 +119,7 @@ static void to_contact(const struct jd_contact *contact, void *arg)
 		return;
 	if (fan->told)
 		directed_remove_all(fan->told, contact->jid);
-	send_copy(fan->st, contact->jid);
+	jd_send_copy(fan->st, contact->jid);
 }
 
 static void probe_contact(const struct jd_contact *contact, void *arg)
@@ -251,7 +242,7 @@ static void tell_unavailable(struct jd_instance *mi, struct jd_account *a, struc
 		broadcast(mi, a, st, state);
 	}
 	for (struct directed *d = state->directed; d; d = d->next)
-		send_copy(st, d->to);
+		jd_send_copy(st, d->to);
 	directed_clear(state);
 }
 
@@ -374,7 +365,7 @@ static void on_probe(struct jd_instance *mi, struct jd_stanza_event *ev)
 	     s = jd_session_next(ev->account, s)) {
 		if (!jd_session_presence(s))
 			continue;
-		send_copy(jd_session_presence(s), asker);
+		jd_send_copy(jd_session_presence(s), asker);
 		n++;
 	}
 	if (!n)

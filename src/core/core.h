@@ -68,11 +68,17 @@ struct mailbox_kind {
 #define MAILBOX_WIDE_POSTS 65536
 #define MAILBOX_WIDE_BYTES (64u << 20)
 
+#define POST_SIZE ((size_t)64) /* in a mailbox, not counting the stanza */
+
 void mailbox_init(struct mailbox *m, const struct mailbox_kind *kind);
 /* Posts that are left are dropped. */
 void mailbox_fini(struct mailbox *m);
 /* Takes a reference to st (and its receipt). -JD_ELIMIT at the bound: nothing posted. */
 int mailbox_post(struct mailbox *m, struct jd_stanza *st) JD_MUST_USE;
+/* A copy of st, which nobody edits from now on, to the address of the mailbox's account, or of that
+ * session of it. */
+int mailbox_post_copy(struct mailbox *m, struct jd_stanza *st, struct jd_jid to,
+		      struct jd_session *ref) JD_MUST_USE;
 /* The same beyond any bound, for what has been accepted before. */
 void mailbox_repost(struct mailbox *m, struct jd_stanza *st);
 /* A function in its place in the queue; not bounded; fn is always called once, with

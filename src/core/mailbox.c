@@ -12,14 +12,30 @@
 #define POSTS_PER_VISIT 16
 #define POSTS_PER_TURN  256
 
+/* One line of the processor's memory. */
 struct post {
 	struct list node;
 	struct jd_stanza *st; /* NULL: fn */
 	size_t bytes;         /* as they were counted: handlers of others edit it meanwhile */
 	struct jd_receipt *receipt;
-	void (*fn)(void *arg, bool dropped);
-	void *arg;
+	union {
+		struct {
+			void (*fn)(void *arg, bool dropped);
+			void *arg;
+		};
+		struct {
+			/* Set: the stanza is shared, and copied to there in its turn. */
+			struct jd_jid to;
+			struct jd_session *ref; /* whose address that is; NULL: the account's */
+		};
+	};
 };
+_Static_assert(sizeof(struct post) <= POST_SIZE, "posts come from a slab");
+
+static bool is_copy(const struct post *p)
+{
+	return p->st && jd_jid_ok(p->to);
+}
 
 void mailbox_init(struct mailbox *m, const struct mailbox_kind *kind)
 {
@@ -111,15 +127,17 @@ static void charge(struct mailbox *m, struct share *sh)
 		set_share(m, sh);
 }
 
-static void post_add(struct mailbox *m, struct jd_stanza *st, void (*fn)(void *, bool), void *arg)
+static void post_add(struct mailbox *m, const struct post *like)
 {
 	struct post *p = slab_get(server.posts);
+	struct jd_stanza *st = like->st;
 
 	charge(m, st && !m->kind->sender && !m->kind->open ? share_of(st) : NULL);
-	*p = (struct post){.st = st, .bytes = post_bytes(st), .fn = fn, .arg = arg};
+	*p = *like;
 	if (st) {
 		jd_stanza_ref(st);
-		p->receipt = receipt_ref(st->receipt);
+		p->bytes = post_bytes(st);
+		p->receipt = is_copy(p) ? NULL : receipt_ref(st->receipt);
 		m->count++;
 		m->bytes += (uint32_t)p->bytes;
 	}
@@ -136,6 +154,7 @@ static void post_free(struct post *p, bool dropped)
 	}
 	jd_receipt_drop(p->receipt);
 	jd_stanza_unref(p->st);
+	session_unref(p->ref);
 }
 
 void mailbox_fini(struct mailbox *m)
@@ -155,22 +174,36 @@ void mailbox_fini(struct mailbox *m)
 		server.running = NULL;
 }
 
+static bool is_full(const struct mailbox *m)
+{
+	return m->count >= m->kind->max_posts || m->bytes > m->kind->max_bytes;
+}
+
 int mailbox_post(struct mailbox *m, struct jd_stanza *st)
 {
-	if (m->count >= m->kind->max_posts || m->bytes > m->kind->max_bytes)
+	if (is_full(m))
 		return -JD_ELIMIT;
-	post_add(m, st, NULL, NULL);
+	post_add(m, &(struct post){.st = st});
+	return 0;
+}
+
+int mailbox_post_copy(struct mailbox *m, struct jd_stanza *st, struct jd_jid to,
+		      struct jd_session *ref)
+{
+	if (is_full(m))
+		return -JD_ELIMIT;
+	post_add(m, &(struct post){.st = st, .to = to, .ref = ref ? session_ref(ref) : NULL});
 	return 0;
 }
 
 void mailbox_repost(struct mailbox *m, struct jd_stanza *st)
 {
-	post_add(m, st, NULL, NULL);
+	post_add(m, &(struct post){.st = st});
 }
 
 void mailbox_post_fn(struct mailbox *m, void (*fn)(void *arg, bool dropped), void *arg)
 {
-	post_add(m, NULL, fn, arg);
+	post_add(m, &(struct post){.fn = fn, .arg = arg});
 }
 
 void mailbox_hold(struct mailbox *m)
@@ -220,13 +253,14 @@ bool mailbox_coalesce(struct mailbox *m, struct jd_stanza *st)
 		struct post *p = container_of(n, struct post, node);
 
 		if (!p->st || !availability(p->st) || !jd_jid_eq(p->st->from, st->from) ||
-		    !jd_jid_eq(p->st->to, st->to))
+		    !jd_jid_eq(is_copy(p) ? p->to : p->st->to, st->to))
 			continue;
 		m->bytes += (uint32_t)(post_bytes(st) - p->bytes);
+		post_free(p, true);
 		p->bytes = post_bytes(st);
-		jd_receipt_drop(p->receipt);
-		jd_stanza_unref(p->st);
 		p->st = jd_stanza_ref(st);
+		p->to = JD_JID_NULL;
+		p->ref = NULL;
 		p->receipt = receipt_ref(st->receipt);
 		return true;
 	}
@@ -244,6 +278,15 @@ static bool goes_on(struct mailbox *m)
 	return !m->kind->prepare || m->kind->prepare(m);
 }
 
+/* Made now and not when it was posted, a copy has memory that was in use a moment ago. */
+static void handle_copy(struct mailbox *m, const struct post *p)
+{
+	struct jd_stanza *copy = stanza_clone_to(p->st, p->to);
+
+	m->kind->handle(m, copy);
+	jd_stanza_unref(copy);
+}
+
 /* A few posts of a mailbox, which goes to the end of the run list if it has more.
  * Handling a post may hold the mailbox, or free it (mailbox_fini() tells). */
 static unsigned visit(struct mailbox *m)
@@ -258,7 +301,9 @@ static unsigned visit(struct mailbox *m)
 		n++;
 		leave_place(m);
 		set_runnable(m);
-		if (p.st)
+		if (is_copy(&p))
+			handle_copy(m, &p);
+		else if (p.st)
 			m->kind->handle(m, p.st);
 		post_free(&p, false);
 	}

@@ -116,6 +116,50 @@ void jd_route(struct jd_stanza *st)
 		home_full(a, m, st);
 }
 
+static void route_clone(struct jd_stanza *st, struct jd_jid to)
+{
+	struct jd_stanza *copy = stanza_clone_to(st, to);
+
+	jd_route(copy);
+	jd_stanza_unref(copy);
+}
+
+/* The account of ours that has this address and takes copies of presence and messages, and the
+ * session if it is a full one; NULL: none such is in memory, or it has too much to do. */
+static struct jd_account *near_account(struct jd_jid to, struct jd_session **ret_session)
+{
+	struct jd_host *host = host_find(jd_jid_domain(to));
+	struct jd_account *a = host && !host->component && to.local_len
+				       ? account_peek(host, jd_jid_local(to))
+				       : NULL;
+
+	if (!a || a->state != ACCOUNT_READY)
+		return NULL;
+	*ret_session = to.resource_len ? jd_session_find(a, jd_jid_resource(to)) : NULL;
+	return !to.resource_len || *ret_session ? a : NULL;
+}
+
+void jd_send_copy(struct jd_stanza *st, struct jd_jid to)
+{
+	struct jd_jid old = st->to;
+	struct jd_session *s;
+	struct jd_account *a;
+	bool held;
+
+	ROLE_ASSERT(ROLE_LOGIC);
+	JD_ASSERT(st->kind != JD_IQ);
+	a = near_account(to, &s);
+	if (!a) {
+		route_clone(st, to);
+		return;
+	}
+	st->to = to;
+	held = is_held_back(st);
+	st->to = old;
+	if (!held && mailbox_post_copy(&a->mailbox, st, s ? s->jid : a->jid, s) < 0)
+		route_clone(st, to);
+}
+
 /* -- hosts as homes ------------------------------------------------------------------------- */
 
 static void host_in_end(struct jd_call *call, enum jd_verdict verdict)

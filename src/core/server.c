@@ -30,7 +30,7 @@ int core_init(void)
 	stanza_pool_use(server.stanzas);
 	server.wires = wire_pool_new();
 	server.scans = scan_pool_new(server.wires);
-	server.posts = slab_new("post", sizeof(void *) * 7, 64 << 10);
+	server.posts = slab_new("post", POST_SIZE, 64 << 10);
 	server.receipts = slab_new("receipt", sizeof(struct jd_receipt), 64 << 10);
 	list_init(&server.hosts);
 	list_init(&server.globals);

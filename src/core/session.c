@@ -208,6 +208,24 @@ void session_fail(struct jd_session *s)
 	loop_defer(server.loop, &s->fail, on_fail);
 }
 
+/* So short a content is copied: that costs less than to count who refers to it, with two threads
+ * counting. */
+#define SHORT_BODY ((size_t)192)
+
+static struct piece *whole_piece(const struct stanza_out *out)
+{
+	struct piece *p = link_piece(out->head.len + out->body.len + out->tail.len);
+	char *at = p->text;
+
+	memcpy(at, out->head.p, out->head.len);
+	at += out->head.len;
+	memcpy(at, out->body.p, out->body.len);
+	at += out->body.len;
+	memcpy(at, out->tail.p, out->tail.len);
+	p->head_len = (uint32_t)(at + out->tail.len - p->text);
+	return p;
+}
+
 /* Head and tail are written once: to where they fit for sure, and from there to a piece of
  * the right size. */
 struct piece *stanza_piece(struct jd_stanza *st, enum stanza_framing framing)
@@ -218,6 +236,8 @@ struct piece *stanza_piece(struct jd_stanza *st, enum stanza_framing framing)
 
 	if (stanza_out_most(st, framing) <= sizeof(own)) {
 		stanza_out(st, framing, own, &out);
+		if (out.body.len && out.body.len <= SHORT_BODY)
+			return whole_piece(&out);
 		p = link_piece(out.head.len + out.tail.len);
 		memcpy(p->text, own, out.head.len + out.tail.len);
 	} else {

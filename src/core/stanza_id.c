@@ -69,3 +69,31 @@ int jd_stanza_id_decode(struct jd_str text, uint64_t owner, uint64_t *ret_id)
 	*ret_id = get(block + 8);
 	return 0;
 }
+
+/* -- what others say to be such an id --------------------------------------------------------- */
+
+struct claim {
+	struct jd_stanza *st;
+	struct jd_jid account; /* bare */
+};
+
+static bool claims(struct jd_el child, const void *arg)
+{
+	const struct claim *c = arg;
+	struct jd_str text;
+	struct jd_jid by;
+
+	if (!jd_el_is(child, JD_NS_SID, "stanza-id"))
+		return false;
+	text = jd_el_attr(child, "by");
+	if (jd_str_eq(text, jd_jid_bare_str(c->st->from))) /* a room's: cheap, for all in it */
+		return jd_jid_bare_eq(c->st->from, c->account);
+	return jd_jid_parse(c->st->arena, text, &by) == 0 && jd_jid_eq(by, c->account);
+}
+
+void jd_stanza_strip_ids(struct jd_stanza *st, struct jd_jid account)
+{
+	const struct claim c = {st, jd_jid_bare(account)};
+
+	(void)stanza_remove(st, JD_STR("stanza-id"), claims, &c);
+}

@@ -26,9 +26,17 @@ struct jd_str jd_el_ns(struct jd_el el)
 	return el.wire ? el.wire->nss[entry(el)->ns] : JD_STR_NULL;
 }
 
+/* Asked of every child of every stanza, and mostly answered by the first letter. */
+static bool is_called(const struct jd_wire *w, const struct wire_el *e, const char *name)
+{
+	const char *own = w->bytes + e->start + 1;
+
+	return own[0] == name[0] && jd_str_is((struct jd_str){own, e->name_len}, name);
+}
+
 bool jd_el_is(struct jd_el el, const char *ns, const char *name)
 {
-	if (!el.wire || (name && !jd_str_is(jd_el_name(el), name)))
+	if (!el.wire || (name && !is_called(el.wire, entry(el), name)))
 		return false;
 	return !ns || jd_str_is(jd_el_ns(el), ns);
 }

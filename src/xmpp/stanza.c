@@ -147,30 +147,36 @@ static struct jd_jid clone_jid(struct stanza *to, struct jd_jid jid, struct jd_j
 	return jid.p == in_block.p ? jid : jd_jid_copy(&to->arena, jid);
 }
 
-static struct jd_stanza *fill_copy(struct stanza *copy, struct jd_stanza *st)
+static struct jd_stanza *fill_copy(struct stanza *copy, struct jd_stanza *st, struct jd_jid to)
 {
 	struct stanza *s = stanza_of(st);
 
 	copy->pub.from = clone_jid(copy, st->from, s->wire->meta.from);
-	copy->pub.to = clone_jid(copy, st->to, s->wire->meta.to);
+	copy->pub.to = clone_jid(copy, to, s->wire->meta.to);
 	copy->pub.row = st->row;
 	for (const struct stanza_part *part = s->tail; part; part = part->next)
 		stanza_add_tail(copy, wire_ref(part->wire));
 	return &copy->pub;
 }
 
-struct jd_stanza *stanza_clone(struct jd_stanza *st)
+struct jd_stanza *stanza_clone_to(struct jd_stanza *st, struct jd_jid to)
 {
 	struct stanza *s = stanza_of(st);
 
-	return fill_copy(stanza_in(s->pool, s->pool->slab, STANZA_SIZE, wire_ref(s->wire)), st);
+	return fill_copy(stanza_in(s->pool, s->pool->slab, STANZA_SIZE, wire_ref(s->wire)), st, to);
+}
+
+struct jd_stanza *stanza_clone(struct jd_stanza *st)
+{
+	return stanza_clone_to(st, st->to);
 }
 
 struct jd_stanza *stanza_keep(struct jd_stanza *st)
 {
 	struct stanza *s = stanza_of(st);
 
-	return fill_copy(stanza_in(s->pool, s->pool->kept, KEPT_SIZE, wire_ref(s->wire)), st);
+	return fill_copy(stanza_in(s->pool, s->pool->kept, KEPT_SIZE, wire_ref(s->wire)), st,
+			 st->to);
 }
 
 size_t jd_stanza_size(const struct jd_stanza *st)

@@ -85,8 +85,12 @@ struct jd_stanza *stanza_from_wire(struct stanza_pool *pool, struct jd_wire *wir
 /* A second stanza with the same content: to be edited apart from the first. It
  * has no origin, receipt or on_free. */
 struct jd_stanza *stanza_clone(struct jd_stanza *st);
+struct jd_stanza *stanza_clone_to(struct jd_stanza *st, struct jd_jid to);
 /* The same, in a third of the memory: for stanzas that stay. */
 struct jd_stanza *stanza_keep(struct jd_stanza *st);
+/* jd_stanza_remove() of children of one name, which match() says of no others. */
+unsigned stanza_remove(struct jd_stanza *st, struct jd_str name,
+		       bool (*match)(struct jd_el child, const void *arg), const void *arg);
 
 /*
  * A stanza of our own: the writer stands inside the root element, children are

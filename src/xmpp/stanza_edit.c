@@ -89,24 +89,35 @@ struct jd_el jd_stanza_root(struct jd_stanza *st)
 	return wire_root(s->wire);
 }
 
-static bool any_match(const struct jd_wire *wire, match_fn *match, const void *arg)
+static bool is_called(const struct jd_wire *wire, const struct wire_el *e, struct jd_str name)
 {
-	JD_EL_EACH(child, wire_root(wire))
-	{
-		if (match(child, arg))
+	return e->name_len == name.len && memcmp(wire->bytes + e->start + 1, name.p, name.len) == 0;
+}
+
+/* Without a look at those that are called otherwise; name.p NULL: at all. */
+static bool any_match(const struct jd_wire *wire, struct jd_str name, match_fn *match,
+		      const void *arg)
+{
+	for (uint32_t i = 1; i < wire->els[0].next; i = wire->els[i].next)
+		if ((!name.p || is_called(wire, &wire->els[i], name)) &&
+		    match((struct jd_el){wire, i}, arg))
 			return true;
-	}
 	return false;
+}
+
+unsigned stanza_remove(struct jd_stanza *st, struct jd_str name, match_fn *match, const void *arg)
+{
+	struct stanza *s = stanza_of(st);
+	bool any = any_match(s->wire, name, match, arg);
+
+	for (const struct stanza_part *part = s->tail; part && !any; part = part->next)
+		any = any_match(part->wire, name, match, arg);
+	return any ? rebuild(s, match, arg) : 0;
 }
 
 unsigned jd_stanza_remove(struct jd_stanza *st, match_fn *match, const void *arg)
 {
-	struct stanza *s = stanza_of(st);
-	bool any = any_match(s->wire, match, arg);
-
-	for (const struct stanza_part *part = s->tail; part && !any; part = part->next)
-		any = any_match(part->wire, match, arg);
-	return any ? rebuild(s, match, arg) : 0;
+	return stanza_remove(st, JD_STR_NULL, match, arg);
 }
 
 struct jd_xml *jd_stanza_add(struct jd_stanza *st)

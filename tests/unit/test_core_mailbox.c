@@ -244,6 +244,48 @@ static void test_coalesce(void **state)
 	assert_int_equal(box.bytes, 0);
 }
 
+static void handle_addressed(struct mailbox *m, struct jd_stanza *st)
+{
+	size_t n = strlen(order);
+
+	(void)m;
+	(void)snprintf(order + n, sizeof(order) - n, "%.*s%s ", JD_FMT(jd_jid_str(st->to)),
+		       jd_el_ok(jd_el_first(jd_stanza_root(st))) ? "" : "-empty");
+	(void)jd_stanza_remove(st, any, NULL);
+}
+
+/* Each gets one of its own, and what is done to that is not seen by the next; presence that
+ * comes later takes the place of a copy, too. */
+static void test_copies(void **state)
+{
+	static const struct mailbox_kind small = {
+		.max_posts = 3, .max_bytes = MAILBOX_HOME_BYTES, .handle = handle_addressed};
+	struct jd_stanza *st =
+		stanza("<presence xmlns='jabber:client' " FROM "><x/></presence>", "x");
+	struct jd_stanza *new = stanza("<presence xmlns='jabber:client' from='a@localhost/x' "
+				       "to='c@localhost' id='1'/>");
+	struct jd_jid to;
+
+	(void)state;
+	mailbox_init(&box, &small);
+	mailbox_hold(&box);
+	for (const char *name = "cde"; *name; name++) {
+		char text[] = "?@localhost";
+
+		text[0] = *name;
+		assert_int_equal(jd_jid_parse(st->arena, jd_cstr(text), &to), 0);
+		assert_int_equal(mailbox_post_copy(&box, st, to, NULL), 0);
+	}
+	assert_int_equal(mailbox_post_copy(&box, st, to, NULL), -JD_ELIMIT);
+	assert_true(mailbox_coalesce(&box, new));
+	jd_stanza_unref(new);
+	mailbox_unhold(&box);
+	world_settle();
+	assert_string_equal(order, "c@localhost-empty d@localhost e@localhost ");
+	assert_int_equal(box.bytes, 0);
+	jd_stanza_unref(st);
+}
+
 static void test_fini_drops(void **state)
 {
 	(void)state;
@@ -263,7 +305,7 @@ int main(void)
 		T(test_hold_counts), T(test_bytes_of_an_edited_one),
 		T(test_hold_inside), T(test_end_inside),
 		T(test_turns),       T(test_coalesce),
-		T(test_fini_drops),
+		T(test_fini_drops),  T(test_copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
