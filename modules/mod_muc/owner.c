@@ -132,21 +132,34 @@ static void put_strangers_out(struct room *r)
 	}
 }
 
-static void announce(struct room *r, const struct config *old)
+/* Anything but what has a code of its own. */
+static bool differs(struct visit *v, const struct config *old)
 {
+	struct config c = *old;
+
+	c.logged = v->room->config.logged;
+	c.known_jids = v->room->config.known_jids;
+	return !jd_str_eq(muc_config_text(v->muc, &c, v->arena),
+			  muc_config_text(v->muc, &v->room->config, v->arena));
+}
+
+static void announce(struct visit *v, const struct config *old)
+{
+	struct room *r = v->room;
 	const struct config *now = &r->config;
-	bool privacy = now->logged != old->logged || now->known_jids != old->known_jids;
 
 	if (now->logged != old->logged)
 		muc_announce(r, now->logged ? 170 : 171);
 	if (now->known_jids != old->known_jids)
 		muc_announce(r, now->known_jids ? 172 : 173);
-	if (!privacy)
+	if (differs(v, old))
 		muc_announce(r, 104);
 }
 
-static void configure(struct room *r, const struct configuring *c, struct jd_str text)
+static void configure(struct visit *v, const struct configuring *c)
 {
+	struct jd_str text = muc_config_text(v->muc, &c->config, v->arena);
+	struct room *r = v->room;
 	struct config old = r->config;
 	bool was_locked = r->locked;
 
@@ -162,7 +175,7 @@ static void configure(struct room *r, const struct configuring *c, struct jd_str
 	if (r->config.members_only && !old.members_only)
 		put_strangers_out(r);
 	if (!was_locked)
-		announce(r, &old);
+		announce(v, &old);
 	muc_config_free(&old);
 }
 
@@ -177,7 +190,7 @@ static void on_configured(void *arg, enum jd_db_status status, const struct jd_r
 		muc_end(v, muc_fail(v, JD_INTERNAL_SERVER_ERROR, "It could not be stored."));
 		return;
 	}
-	configure(v->room, c, muc_config_text(v->muc, &c->config, v->arena));
+	configure(v, c);
 	jd_iq_ok(v->iq);
 	muc_end(v, JD_DONE);
 }

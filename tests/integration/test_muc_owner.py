@@ -142,6 +142,7 @@ def test_10_2_password_stays(alice, bob):
 @pytest.mark.parametrize("change,expected", [
     ({"enablelogging": 1}, [170]), ({"whois": "anyone"}, [172]), ({"roomname": "x"}, [104]),
     ({"whois": "anyone", "enablelogging": 1}, [170, 172]),
+    ({"whois": "anyone", "roomname": "x"}, [172, 104]), ({"whois": "moderators"}, []), ({}, []),
 ])
 def test_10_2_1_everybody_hears(alice, bob, change, expected):
     a = create(alice)
