@@ -9,11 +9,12 @@
 #include "muc.h"
 #include <jackdaw/rsm.h>
 
-#define NODE_NICK    "x-roomuser-item"
-#define NODE_TRAFFIC "http://jabber.org/protocol/muc#traffic"
-#define NODE_ROOMS   "http://jabber.org/protocol/muc#rooms"
-#define PAGE_USUAL   100
-#define PAGE_MOST    200
+#define NODE_NICK     "x-roomuser-item"
+#define NODE_COMMANDS "http://jabber.org/protocol/commands"
+#define NODE_TRAFFIC  "http://jabber.org/protocol/muc#traffic"
+#define NODE_ROOMS    "http://jabber.org/protocol/muc#rooms"
+#define PAGE_USUAL    100
+#define PAGE_MOST     200
 
 /* -- a room ---------------------------------------------------------------------------------------
  */
@@ -68,7 +69,8 @@ enum info {
 	I_PUBSUB,
 	I_SLOW,
 	I_ACTIVITY,
-	I_AVATAR
+	I_AVATAR,
+	I_HATS
 };
 
 static const struct jd_form_field info_fields[] = {
@@ -92,6 +94,7 @@ static const struct jd_form_field info_fields[] = {
 			.label = "Messages per hour"},
 	[I_AVATAR] = {JD_FIELD_TEXT_MULTI, "muc#roominfo_avatarhash",
 		      .label = "Hashes of the picture"},
+	[I_HATS] = {JD_FIELD_TEXT, "hats#hash", .label = "Changes with the list of hats"},
 	JD_FORM_FIELDS_END,
 };
 
@@ -123,8 +126,10 @@ static void write_info(struct jd_xml *x, const struct visit *v)
 	jd_form_set_text(&form, I_DESCRIPTION, c->description);
 	jd_form_set_text(&form, I_LANG, c->lang);
 	jd_form_set_int(&form, I_OCCUPANTS, r->n_occupants);
-	if (muc_may_look_inside(r, v->st->from))
+	if (muc_may_look_inside(r, v->st->from)) {
 		set_avatar(&form, r->avatar);
+		jd_form_set_text(&form, I_HATS, muc_hats_hash(r, v->arena));
+	}
 	if (r->subject && muc_may_look_inside(r, v->st->from)) {
 		subject = jd_el_child(jd_stanza_root(r->subject), JD_NS_STANZA, "subject");
 		jd_form_set_text(&form, I_SUBJECT, jd_el_text(subject, v->arena));
@@ -188,12 +193,16 @@ enum jd_verdict muc_on_info(struct visit *v)
 /* Who is in it is for those in it to know, who are told by presence. */
 enum jd_verdict muc_on_items(struct visit *v)
 {
+	struct jd_str node = jd_el_attr(v->iq->query, "node");
 	struct jd_xml *x;
 
 	if (!v->room->made)
 		return muc_fail(v, JD_ITEM_NOT_FOUND, "There is no such room.");
 	x = jd_iq_result(v->iq);
 	jd_xml_start(x, JD_NS_DISCO_ITEMS, "query");
+	jd_xml_attr(x, "node", node);
+	if (jd_str_is(node, NODE_COMMANDS))
+		muc_write_commands(x, v);
 	jd_xml_end(x);
 	jd_iq_reply(v->iq, x);
 	return JD_DONE;

@@ -117,6 +117,7 @@ IQ_HANDLER(on_register_set, visit_iq, muc_on_register_set)
 IQ_HANDLER(on_moderate, visit_iq, muc_on_moderate)
 IQ_HANDLER(on_vcard_get, visit_aside, muc_on_vcard_get)
 IQ_HANDLER(on_vcard_set, visit_iq, muc_on_vcard_set)
+IQ_HANDLER(on_command, visit_iq, muc_on_command)
 IQ_HANDLER(on_archive, visit_aside, muc_on_archive)
 IQ_HANDLER(on_state, visit_aside, muc_on_state)
 
@@ -137,6 +138,7 @@ static const struct {
 	{JD_TYPE_GET, NS_VCARD, "vCard", on_vcard_get, false},
 	{JD_TYPE_SET, NS_VCARD, "vCard", on_vcard_set, false},
 	{JD_TYPE_GET, NS_STATE, "query", on_state, false},
+	{JD_TYPE_SET, "http://jabber.org/protocol/commands", "command", on_command, false},
 	{JD_TYPE_GET, NS_MAM, "query", on_archive, true},
 	{JD_TYPE_SET, NS_MAM, "query", on_archive, true},
 	{JD_TYPE_GET, NS_MAM, "metadata", on_archive, true},
@@ -176,6 +178,8 @@ static int start(struct jd_instance *mi)
 		r = muc_room_start(mi);
 	if (r == 0)
 		r = muc_vcard_start(mi);
+	if (r == 0)
+		r = muc_hats_start(mi);
 	if (r == 0)
 		r = jd_commands(mi, muc_commands);
 	if (r == 0)

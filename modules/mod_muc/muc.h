@@ -21,6 +21,7 @@
  *     register.c     registration with a room (XEP-0045 7.10)
  *     disco.c        what others can find out
  *     vcard.c        the picture of a room
+ *     hats.c         what people in it wear (XEP-0317)
  *     moderate.c     messages taken back (XEP-0424, 0425)
  *     commands.c     jackdawctl room
  *     state.c        what that shows of a room
@@ -54,6 +55,7 @@
 #define NS_STATE        "urn:jackdaw:room" /* within this server only */
 #define NS_CORRECT      "urn:xmpp:message-correct:0"
 #define NS_VCARD        "vcard-temp"
+#define NS_HATS         "urn:xmpp:hats:0"
 
 #define REASON_MAX 1024 /* bytes of a reason; a longer one is cut */
 #define NICK_MAX   200  /* bytes */
@@ -153,8 +155,9 @@ struct room {
 	bool made;                         /* there is such a room */
 	bool locked;                       /* it waits for its first configuration */
 	struct config config;
-	uint8_t salt[32]; /* for occupants' ids */
-	char *avatar;     /* hashes of its picture, between spaces; NULL: it has none */
+	uint8_t salt[32];       /* for occupants' ids */
+	struct jd_stanza *hats; /* a tree of its hats and their wearers; NULL: there are none */
+	char *avatar;           /* hashes of its picture, between spaces; NULL: it has none */
 	struct affiliate **affiliates;
 	size_t n_affiliates, room_affiliates;
 	struct occupant *occupants; /* in the order of their coming */
@@ -447,7 +450,7 @@ enum jd_verdict muc_on_admin_set(struct visit *v);
 enum jd_verdict muc_fail(struct visit *v, enum jd_condition condition, const char *text);
 struct jd_str muc_reason(struct jd_el item, const char *ns, struct jd_arena *arena);
 
-/* -- owner.c, invite.c, register.c, disco.c, vcard.c, moderate.c, commands.c
+/* -- owner.c, invite.c, register.c, disco.c, vcard.c, hats.c, moderate.c, commands.c
  * ----------------------- */
 
 enum jd_verdict muc_on_owner_get(struct visit *v);
@@ -466,6 +469,12 @@ enum jd_verdict muc_on_vcard_get(struct visit *v);
 enum jd_verdict muc_on_vcard_set(struct visit *v);
 void muc_show_avatar(const struct device *to);
 int muc_vcard_start(struct jd_instance *mi);
+void muc_write_hats(struct jd_xml *x, const struct occupant *o);
+/* Changes with the list of hats; p NULL: there are none. */
+struct jd_str muc_hats_hash(const struct room *r, struct jd_arena *arena);
+enum jd_verdict muc_on_command(struct visit *v);
+void muc_write_commands(struct jd_xml *x, const struct visit *v);
+int muc_hats_start(struct jd_instance *mi);
 enum jd_verdict muc_on_archive(struct visit *v);
 enum jd_verdict muc_on_state(struct visit *v);
 enum jd_verdict muc_on_moderate(struct visit *v);

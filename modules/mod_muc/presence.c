@@ -117,6 +117,8 @@ static struct jd_stanza *build(const struct occupant *o, const struct news *n,
 		write_destruction(x, n->destruction);
 	write_codes(x, n, self);
 	jd_xml_end(x);
+	if (n->type == JD_TYPE_NONE)
+		muc_write_hats(x, o);
 	muc_write_occupant_id(x, o->id);
 	return jd_built(x);
 }

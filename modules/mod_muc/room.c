@@ -46,6 +46,8 @@ void muc_room_reset(struct room *r)
 	muc_config_free(&r->config);
 	muc_affiliates_free(r);
 	jd_stanza_unref(r->subject);
+	jd_stanza_unref(r->hats);
+	r->hats = NULL;
 	jd_free(r->avatar);
 	r->avatar = NULL;
 	jd_stanza_unref(r->notice); /* its timer may run: it finds nothing */

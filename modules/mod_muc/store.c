@@ -10,7 +10,8 @@
 static struct jd_stmt get_room = {
 	.name = "muc.get_room",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT config, salt, locked, subject, subject_at, avatar FROM muc_room WHERE owner "
+	.sql = "SELECT config, salt, locked, subject, subject_at, avatar, hats FROM muc_room WHERE "
+	       "owner "
 	       "= $1",
 };
 
@@ -121,7 +122,7 @@ struct load {
 	struct visit *v;
 	muc_done_fn fn;
 	uint64_t owner;
-	struct jd_str config, salt, subject, avatar;
+	struct jd_str config, salt, subject, avatar, hats;
 	bool locked;
 	jd_usec subject_at;
 };
@@ -166,6 +167,7 @@ static void on_affiliations(void *arg, enum jd_db_status status, const struct jd
 		       l->salt.len < sizeof(r->salt) ? l->salt.len : sizeof(r->salt));
 		r->subject = l->subject.p ? jd_stanza_parse(l->subject) : NULL;
 		r->subject_at = l->subject_at;
+		r->hats = l->hats.p ? jd_stanza_parse(l->hats) : NULL;
 		r->avatar = l->avatar.p ? jd_strdup(l->avatar) : NULL;
 		fill_affiliates(r, rows, l->v->arena);
 	}
@@ -197,6 +199,7 @@ static void on_room(void *arg, enum jd_db_status status, const struct jd_rows *r
 	l->subject = jd_arena_str(arena, jd_row_str(rows, 0, 3));
 	l->subject_at = (jd_usec)jd_row_int(rows, 0, 4);
 	l->avatar = jd_arena_str(arena, jd_row_str(rows, 0, 5));
+	l->hats = jd_arena_str(arena, jd_row_str(rows, 0, 6));
 	if (jd_db_query(l->v->pending, &get_affiliations, JD_PARAMS(owner_of(l->v->room)),
 			on_affiliations, l) < 0)
 		l->fn(l->v, -JD_ELIMIT);
