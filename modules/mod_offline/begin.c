@@ -131,12 +131,13 @@ static void on_hidden(void *arg, enum jd_db_status status, const struct jd_rows 
 	drain_step(d);
 }
 
-static void find_hidden(struct drain *d)
+/* From where we are. */
+static void find(struct drain *d, struct jd_stmt *stmt, jd_db_fn fn)
 {
 	d->busy = true;
-	if (jd_db_query(jd_session_pending(d->session), &hidden,
+	if (jd_db_query(jd_session_pending(d->session), stmt,
 			JD_PARAMS(jd_int((int64_t)drain_home(d)->owner), jd_int((int64_t)d->at)),
-			on_hidden, d) < 0)
+			fn, d) < 0)
 		drain_retry(d);
 }
 
@@ -155,20 +156,11 @@ static void on_newest(void *arg, enum jd_db_status status, const struct jd_rows 
 	if (jd_rows_count(rows))
 		d->at = (uint64_t)jd_row_int(rows, 0, 0);
 	if (d->at > drain_home(d)->taken.base) {
-		find_hidden(d);
+		find(d, &hidden, on_hidden);
 		return;
 	}
 	d->phase = PHASE_ROWS;
 	drain_step(d);
-}
-
-static void find_newest(struct drain *d)
-{
-	d->busy = true;
-	if (jd_db_query(jd_session_pending(d->session), &newest,
-			JD_PARAMS(jd_int((int64_t)drain_home(d)->owner), jd_int((int64_t)d->at)),
-			on_newest, d) < 0)
-		drain_retry(d);
 }
 
 /* Bind 2: what is there now the client asks the archive for. */
@@ -190,7 +182,7 @@ static void begin_bind2(struct drain *d, uint64_t last)
 	d->bound_known = true;
 	if (d->bound_at > d->at)
 		d->at = d->bound_at;
-	find_hidden(d);
+	find(d, &hidden, on_hidden);
 }
 
 static void on_last(void *arg, enum jd_db_status status, const struct jd_rows *rows)
@@ -210,7 +202,7 @@ static void on_last(void *arg, enum jd_db_status status, const struct jd_rows *r
 	if (jd_session_bind2(d->session)) {
 		begin_bind2(d, last);
 	} else if (last > d->at + NEWEST) {
-		find_newest(d);
+		find(d, &newest, on_newest);
 	} else if (last > d->at && !idset_covers(&h->taken, d->at + 1, last)) {
 		d->phase = PHASE_ROWS;
 		drain_rows(d);
