@@ -15,10 +15,13 @@
  *     manage.c   what an administrator can ask for
  *     query.c    what a client asks for (XEP-0313), understood and checked
  *     page.c     the page that answers it: one statement, and what is written
+ *     search.c   words, of messages and of queries (XEP-0431)
+ *     index.c    the index of what was there before it was wanted
  */
 #pragma once
 
 #include <jackdaw/archive.h>
+#include <jackdaw/crypto.h>
 #include <jackdaw/rsm.h>
 #include <jackdaw/stanza_id.h>
 #include <jackdaw/time.h>
@@ -26,6 +29,7 @@
 #define NS_MAM      "urn:xmpp:mam:2"
 #define NS_EXTENDED "urn:xmpp:mam:2#extended"
 #define NS_FORWARD  "urn:xmpp:forward:0"
+#define NS_FULLTEXT "urn:xmpp:fulltext:0"
 
 struct log;
 
@@ -39,6 +43,9 @@ struct archive {
 	size_t n_buckets, n_logs;
 	struct reading *readings; /* read.c */
 	struct expiry *expiry;    /* trim.c */
+	bool search;
+	uint8_t search_key[JD_INSTALLATION_KEY];
+	struct indexing *indexing; /* index.c */
 };
 
 /* -- what is kept ------------------------------------------------------------------------- */
@@ -98,6 +105,7 @@ void archive_home_fill(struct home *h, const struct jd_rows *rows);
 /* -- logs --------------------------------------------------------------------------------- */
 
 struct op;
+struct query;
 
 /* A kind of what is done to a log, one after the other. */
 struct op_kind {
@@ -126,7 +134,8 @@ struct op {
 	int64_t at;
 	int out, type, flags, format; /* of a row, as the others */
 	struct jd_str peer, resource, name, stanza;
-	char *extra; /* freed with it */
+	struct jd_str terms; /* p NULL: none */
+	char *extra;         /* freed with it */
 	size_t extra_len;
 };
 
@@ -212,6 +221,25 @@ int archive_query_start(struct jd_instance *mi);
 int archive_query_handle(struct jd_instance *mi); /* of accounts */
 int archive_read_start(struct jd_instance *mi);
 
+/* -- searching ---------------------------------------------------------------------------- */
+
+#define TERMS_BYTES 36864 /* of one message; words behind are not found */
+
+int archive_search_start(struct jd_instance *mi);
+/* Of a message that may be shown; in `out`. p NULL: none, or searching is off. */
+struct jd_str archive_terms(struct jd_instance *mi, uint64_t owner, struct jd_stanza *st,
+			    char out[TERMS_BYTES]);
+/* new: the row goes into the log with them. */
+void archive_terms_put(struct jd_unit *unit, uint64_t owner, uint64_t id, struct jd_str terms,
+		       bool new);
+void archive_terms_drop(struct jd_unit *unit, uint64_t owner, uint64_t id);
+/* What a client searches for. NULL, or what is wrong. */
+const char *archive_search_read(struct query *q, struct jd_str text);
+int archive_index_start(struct jd_instance *mi);
+void archive_index_stop(struct jd_instance *mi);
+/* All messages of this host can be found. */
+bool archive_indexed(struct jd_instance *mi);
+
 /* -- rows --------------------------------------------------------------------------------- */
 
 int archive_read(struct jd_instance *mi, struct jd_owner *owner, const struct jd_archive_read *what,
@@ -249,6 +277,8 @@ struct query {
 	struct jd_jid with; /* or none */
 	struct jd_str ids;  /* as JSON; p NULL: not asked for by id */
 	unsigned n_ids;
+	struct jd_str words;         /* terms, with a space between; p NULL: any text will do */
+	struct jd_str phrases;       /* terms that stand together, as JSON */
 	uint64_t checks[CHECKS_MAX]; /* ids that must be there */
 	unsigned n_checks;
 	uint64_t total;

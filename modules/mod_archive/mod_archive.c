@@ -13,6 +13,8 @@ static const struct jd_option options[] = {
 		      "What is kept of an account that has not said what it wants."),
 	JD_OPT_TIME("expire", struct archive, expire, "0s", 0, 0,
 		    "Messages older than this are erased; 0s: they are kept for ever."),
+	JD_OPT_BOOL("search", struct archive, search, "false",
+		    "Archives can be searched for words (XEP-0431), for which an index is kept."),
 	JD_OPT_INT(
 		"undelivered", struct archive, quota, "1000", 0, 1000000,
 		"How many messages that are not kept may wait for being delivered to an account."),
@@ -36,9 +38,9 @@ static int start_accounts(struct jd_instance *mi)
 static int start(struct jd_instance *mi)
 {
 	static int (*const parts[])(struct jd_instance *) = {
-		archive_log_start,     archive_write_start, archive_read_start,
-		archive_retract_start, archive_query_start, archive_service_start,
-		archive_trim_start};
+		archive_log_start,     archive_write_start,  archive_read_start,
+		archive_retract_start, archive_query_start,  archive_service_start,
+		archive_trim_start,    archive_search_start, archive_index_start};
 	bool rooms = jd_host_is_component(jd_instance_host(mi));
 	int r = 0;
 
@@ -56,6 +58,7 @@ static int start(struct jd_instance *mi)
 
 static void stop(struct jd_instance *mi)
 {
+	archive_index_stop(mi);
 	archive_trim_stop(mi);
 	archive_read_stop(mi);
 	archive_log_stop(mi);

@@ -52,7 +52,20 @@
 			 " LIMIT $11) AS found",                                                   \
 	}
 
-enum filter { BY_PLACE, BY_PEER, BY_FULL, BY_IDS };
+/* By words. */
+#define TEXT_PAGE(nm, dir)                                                                         \
+	{                                                                                          \
+		.name = "archive.page_" nm, .lane = JD_LANE_LONG,                                  \
+		.sql = ROWS_OF_SQLITE(                                                             \
+			"SELECT a.id AS id, length(a.stanza) AS bytes" TEXT_SQLITE CHECKED         \
+			" ORDER BY w.rowid " dir " LIMIT $11",                                     \
+			dir),                                                                      \
+		.pgsql = ROWS_OF_PGSQL("SELECT a.*, length(a.stanza) AS bytes" TEXT_PGSQL(dir)     \
+					       CHECKED " ORDER BY f.found " dir " LIMIT $11",      \
+				       dir),                                                       \
+	}
+
+enum filter { BY_PLACE, BY_PEER, BY_FULL, BY_IDS, BY_TEXT };
 
 /* One device of one address has no index of its own: it may take time. */
 static struct jd_stmt forwards[] = {
@@ -60,18 +73,29 @@ static struct jd_stmt forwards[] = {
 	[BY_PEER] = PAGE("peer_forwards", JD_LANE_READ, PEER_SQLITE, PEER_PGSQL, "ASC"),
 	[BY_FULL] = PAGE("full_forwards", JD_LANE_LONG, FULL_SQLITE, FULL_PGSQL, "ASC"),
 	[BY_IDS] = PAGE("ids_forwards", JD_LANE_READ, IDS_SQLITE, IDS_PGSQL, "ASC"),
+	[BY_TEXT] = TEXT_PAGE("text_forwards", "ASC"),
 };
 static struct jd_stmt backwards[] = {
 	[BY_PLACE] = PAGE("backwards", JD_LANE_READ, PLACE_SQLITE, PLACE_PGSQL, "DESC"),
 	[BY_PEER] = PAGE("peer_backwards", JD_LANE_READ, PEER_SQLITE, PEER_PGSQL, "DESC"),
 	[BY_FULL] = PAGE("full_backwards", JD_LANE_LONG, FULL_SQLITE, FULL_PGSQL, "DESC"),
 	[BY_IDS] = PAGE("ids_backwards", JD_LANE_READ, IDS_SQLITE, IDS_PGSQL, "DESC"),
+	[BY_TEXT] = TEXT_PAGE("text_backwards", "DESC"),
 };
 static struct jd_stmt counts[] = {
 	[BY_PLACE] = COUNT("place", JD_LANE_READ, PLACE_SQLITE, PLACE_PGSQL),
 	[BY_PEER] = COUNT("peer", JD_LANE_READ, PEER_SQLITE, PEER_PGSQL),
 	[BY_FULL] = COUNT("full", JD_LANE_LONG, FULL_SQLITE, FULL_PGSQL),
 	[BY_IDS] = COUNT("ids", JD_LANE_READ, IDS_SQLITE, IDS_PGSQL),
+	[BY_TEXT] =
+		{
+			.name = "archive.count_text",
+			.lane = JD_LANE_LONG,
+			.sql = "SELECT COUNT(*) FROM (SELECT 1" TEXT_SQLITE CHECKED
+			       " LIMIT $11) AS found",
+			.pgsql = "SELECT COUNT(*) FROM (SELECT 1" TEXT_PGSQL("ASC") CHECKED
+			" LIMIT $11) AS found",
+		},
 };
 
 /* Why there are no rows: how many of the ids are there, of the listed ones, and of all. */
@@ -89,11 +113,13 @@ static struct jd_stmt look = {
 
 /* -- asking --------------------------------------------------------------------------- */
 
-#define PARAMS_MAX 15
+#define PARAMS_MAX 17
 #define DEADLINE   (25 * JD_USEC_PER_SEC) /* sooner than the core's */
 
 static enum filter filter_of(const struct query *q)
 {
+	if (q->words.p)
+		return BY_TEXT;
 	if (q->ids.p)
 		return BY_IDS;
 	if (!jd_jid_ok(q->with))
@@ -135,14 +161,22 @@ static int ask(struct query *q, struct jd_stmt *stmts, unsigned limit, jd_db_fn 
 	};
 	size_t n = 11;
 
+	if (filter == BY_TEXT) {
+		p[n++] = jd_text(q->words);
+		p[n++] = jd_text(q->phrases);
+	}
 	if (filter == BY_IDS) {
 		p[n++] = jd_text(q->ids);
 		p[n++] = jd_int(q->n_ids);
 	}
 	if (filter != BY_PLACE)
 		p[n++] = peer_param(q);
-	if (filter == BY_FULL || filter == BY_IDS)
+	if (filter == BY_FULL || filter == BY_IDS || filter == BY_TEXT)
 		p[n++] = resource_param(q);
+	if (filter == BY_TEXT) {
+		p[n++] = jd_text(q->ids);
+		p[n++] = jd_int(q->n_ids);
+	}
 	return jd_db_query(jd_iq_pending(q->iq), &stmts[filter], (struct jd_params){p, n}, fn, q);
 }
 
@@ -199,6 +233,8 @@ static void finish(struct query *q, bool complete, const struct jd_rsm_page *pag
 	jd_xml_start(x, NS_MAM, "fin");
 	if (complete)
 		jd_xml_attr(x, "complete", JD_STR("true"));
+	if (q->words.p && !archive_indexed(q->mi)) /* others may be found later */
+		jd_xml_attr(x, "stable", JD_STR("false"));
 	jd_rsm_write(x, page);
 	jd_xml_end(x);
 	jd_iq_reply(q->iq, x);
@@ -399,19 +435,10 @@ void archive_asker_free(struct jd_instance *mi, void *data)
 int archive_page_start(struct jd_instance *mi)
 {
 	static struct jd_stmt *const all[] = {
-		&forwards[BY_PLACE],
-		&forwards[BY_PEER],
-		&forwards[BY_FULL],
-		&forwards[BY_IDS],
-		&backwards[BY_PLACE],
-		&backwards[BY_PEER],
-		&backwards[BY_FULL],
-		&backwards[BY_IDS],
-		&counts[BY_PLACE],
-		&counts[BY_PEER],
-		&counts[BY_FULL],
-		&counts[BY_IDS],
-		&look,
+		&forwards[BY_PLACE], &forwards[BY_PEER],   &forwards[BY_FULL],  &forwards[BY_IDS],
+		&forwards[BY_TEXT],  &backwards[BY_PLACE], &backwards[BY_PEER], &backwards[BY_FULL],
+		&backwards[BY_IDS],  &backwards[BY_TEXT],  &counts[BY_PLACE],   &counts[BY_PEER],
+		&counts[BY_FULL],    &counts[BY_IDS],      &counts[BY_TEXT],    &look,
 	};
 
 	return jd_statements(mi, all, JD_ARRAY_SIZE(all));

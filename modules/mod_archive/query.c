@@ -8,19 +8,40 @@
 
 #include "archive.h"
 
-enum { F_WITH, F_START, F_END, F_BEFORE, F_AFTER, F_IDS };
+enum { F_WITH, F_START, F_END, F_BEFORE, F_AFTER, F_IDS, F_TEXT, F_WITHTEXT };
 
-static const struct jd_form_field fields[] = {
-	[F_WITH] = {JD_FIELD_JID, "with", .label = NULL},
-	[F_START] = {JD_FIELD_TEXT, "start", .data = JD_DATA_TIME},
-	[F_END] = {JD_FIELD_TEXT, "end", .data = JD_DATA_TIME},
-	[F_BEFORE] = {JD_FIELD_TEXT, "before-id", .label = NULL},
-	[F_AFTER] = {JD_FIELD_TEXT, "after-id", .label = NULL},
-	[F_IDS] = {JD_FIELD_LIST_MULTI, "ids", .flags = JD_FIELD_OPEN, .max_values = PAGE_MOST},
+#define TEXT_MAX 1024 /* bytes of what is searched for */
+
+/* clang-format off */
+#define FIELDS                                                                                     \
+	[F_WITH] = {JD_FIELD_JID, "with", .label = NULL},                                          \
+	[F_START] = {JD_FIELD_TEXT, "start", .data = JD_DATA_TIME},                                \
+	[F_END] = {JD_FIELD_TEXT, "end", .data = JD_DATA_TIME},                                    \
+	[F_BEFORE] = {JD_FIELD_TEXT, "before-id", .label = NULL},                                  \
+	[F_AFTER] = {JD_FIELD_TEXT, "after-id", .label = NULL},                                    \
+	[F_IDS] = {JD_FIELD_LIST_MULTI, "ids", .flags = JD_FIELD_OPEN, .max_values = PAGE_MOST}
+
+static const struct jd_form_field fields[] = {FIELDS, JD_FORM_FIELDS_END};
+
+/* As XEP-0431 has it, and as servers had it before. */
+static const struct jd_form_field search_fields[] = {
+	FIELDS,
+	[F_TEXT] = {JD_FIELD_TEXT, "{" NS_FULLTEXT "}fulltext", .max_bytes = TEXT_MAX},
+	[F_WITHTEXT] = {JD_FIELD_TEXT, "withtext", .max_bytes = TEXT_MAX},
 	JD_FORM_FIELDS_END,
 };
+/* clang-format on */
 
-static const struct jd_form_def def = {.form_type = NS_MAM, .fields = fields};
+/* Without searching, and with it. */
+static const struct jd_form_def defs[] = {
+	{.form_type = NS_MAM, .fields = fields},
+	{.form_type = NS_MAM, .fields = search_fields},
+};
+
+static const struct jd_form_def *def_of(struct jd_instance *mi)
+{
+	return &defs[((const struct archive *)jd_data(mi))->search];
+}
 
 static enum jd_verdict fail(struct jd_iq *iq, enum jd_condition condition, const char *text)
 {
@@ -97,20 +118,20 @@ static bool read_ids(struct query *q, const struct jd_form *form)
 
 /* -- the form ------------------------------------------------------------------------- */
 
-static bool is_known(struct jd_str var)
+static bool is_known(const struct jd_form_def *def, struct jd_str var)
 {
-	for (const struct jd_form_field *f = fields; f->type != JD_FIELD_END; f++)
+	for (const struct jd_form_field *f = def->fields; f->type != JD_FIELD_END; f++)
 		if (jd_str_is(var, f->var))
 			return true;
 	return jd_str_is(var, "FORM_TYPE");
 }
 
 /* Whoever filters by what is not known here would take everything for what he wanted. */
-static bool has_unknown(struct jd_el form)
+static bool has_unknown(const struct jd_form_def *def, struct jd_el form)
 {
 	JD_EL_EACH_IS(field, form, JD_NS_DATAFORM, "field")
 	{
-		if (jd_el_attr(field, "var").p && !is_known(jd_el_attr(field, "var")))
+		if (jd_el_attr(field, "var").p && !is_known(def, jd_el_attr(field, "var")))
 			return true;
 	}
 	return false;
@@ -120,7 +141,7 @@ static bool has_unknown(struct jd_el form)
 static bool take_form(struct query *q, const struct jd_form *form)
 {
 	q->filtered = false;
-	for (unsigned i = 0; fields[i].type != JD_FIELD_END; i++)
+	for (unsigned i = 0; form->def->fields[i].type != JD_FIELD_END; i++)
 		q->filtered |= jd_form_given(form, i);
 	q->with = jd_form_jid(form, F_WITH);
 	if (jd_form_given(form, F_START))
@@ -131,10 +152,25 @@ static bool take_form(struct query *q, const struct jd_form *form)
 	       read_before(q, jd_form_text(form, F_BEFORE)) && read_ids(q, form);
 }
 
+/* Both fields, if somebody makes sure. An empty one asks for nothing. False: answered. */
+static bool take_text(struct query *q, const struct jd_form *form)
+{
+	struct jd_str text = jd_form_text(form, F_TEXT), other = jd_form_text(form, F_WITHTEXT);
+	const char *wrong;
+
+	if (other.len)
+		text = jd_arena_printf(q->iq->st->arena, "%.*s %.*s", JD_FMT(text), JD_FMT(other));
+	wrong = text.len ? archive_search_read(q, text) : NULL;
+	if (wrong)
+		jd_iq_fail(q->iq, JD_BAD_REQUEST, wrong);
+	return !wrong;
+}
+
 /* False: answered. */
 static bool read_form(struct query *q)
 {
 	struct jd_el x = jd_el_child(q->iq->query, JD_NS_DATAFORM, "x");
+	const struct jd_form_def *def = def_of(q->mi);
 	struct jd_form form;
 
 	if (!jd_el_ok(x))
@@ -143,12 +179,12 @@ static bool read_form(struct query *q)
 		jd_iq_fail(q->iq, JD_BAD_REQUEST, "There are two forms.");
 		return false;
 	}
-	if (has_unknown(x)) {
+	if (has_unknown(def, x)) {
 		jd_iq_fail(q->iq, JD_FEATURE_NOT_IMPLEMENTED,
 			   "The form has a field that is unknown here.");
 		return false;
 	}
-	switch (jd_form_read(x, &def, q->iq->st->arena, &form)) {
+	switch (jd_form_read(x, def, q->iq->st->arena, &form)) {
 	case JD_FORM_WRONG:
 		jd_iq_error(q->iq, &form.error);
 		return false;
@@ -158,10 +194,11 @@ static bool read_form(struct query *q)
 	case JD_FORM_OK:
 		break;
 	}
-	if (take_form(q, &form))
-		return true;
-	jd_iq_fail(q->iq, JD_ITEM_NOT_FOUND, NULL);
-	return false;
+	if (!take_form(q, &form)) {
+		jd_iq_fail(q->iq, JD_ITEM_NOT_FOUND, NULL);
+		return false;
+	}
+	return def == &defs[false] || take_text(q, &form);
 }
 
 /* -- the page ------------------------------------------------------------------------- */
@@ -235,12 +272,12 @@ static enum jd_verdict run(struct jd_instance *mi, struct jd_iq *iq, uint64_t ow
 
 /* -- what may be asked for ------------------------------------------------------------ */
 
-static enum jd_verdict show_form(struct jd_iq *iq)
+static enum jd_verdict show_form(struct jd_instance *mi, struct jd_iq *iq)
 {
 	struct jd_form form;
 	struct jd_xml *x;
 
-	jd_form_init(&form, &def, iq->st->arena);
+	jd_form_init(&form, def_of(mi), iq->st->arena);
 	x = jd_iq_result(iq);
 	jd_xml_start(x, NS_MAM, "query");
 	jd_form_write_form(x, &form);
@@ -312,7 +349,7 @@ enum jd_verdict archive_query(struct jd_instance *mi, struct jd_iq *iq, uint64_t
 {
 	if (jd_el_is(iq->query, NS_MAM, "metadata"))
 		return show_ends(mi, iq, owner);
-	return iq->st->type == JD_TYPE_GET ? show_form(iq) : run(mi, iq, owner);
+	return iq->st->type == JD_TYPE_GET ? show_form(mi, iq) : run(mi, iq, owner);
 }
 
 /* An account's archive is its own. */

@@ -151,6 +151,7 @@ static bool bury_fill(struct log *log, struct op *op, struct jd_unit *unit)
 
 	jd_unit_add(unit, &bury,
 		    JD_PARAMS(owner, id, jd_blob((struct jd_str){op->extra, op->extra_len})));
+	archive_terms_drop(unit, log->owner, op->id);
 	jd_unit_add(unit, &bury_hidden, JD_PARAMS(owner, id));
 	return true;
 }

@@ -26,6 +26,13 @@ static struct jd_stmt subtract = {
 	       " WHERE owner = $1 AND " VISIBLE " AND " OLD ") WHERE owner = $1",
 };
 
+/* Before the rows themselves, which say which those are. */
+static struct jd_stmt erase_text = {
+	.name = "archive.erase_text",
+	.lane = JD_LANE_WRITE,
+	.sql = "DELETE FROM archive_text WHERE owner = $1 AND " OLD,
+};
+
 static struct jd_stmt erase = {
 	.name = "archive.erase",
 	.lane = JD_LANE_WRITE,
@@ -52,6 +59,7 @@ static bool trim_fill(struct log *log, struct op *op, struct jd_unit *unit)
 		    JD_PARAMS(owner, jd_int((int64_t)log->total), jd_int((int64_t)log->resolved),
 			      jd_int((int64_t)log->last_id + 1)));
 	jd_unit_add(unit, &subtract, JD_PARAMS(owner, before));
+	jd_unit_add(unit, &erase_text, JD_PARAMS(owner, before));
 	jd_unit_add(unit, &erase, JD_PARAMS(owner, before));
 	return true;
 }
@@ -156,7 +164,7 @@ static void look(void *arg)
 
 int archive_trim_start(struct jd_instance *mi)
 {
-	static struct jd_stmt *const all[] = {&note, &subtract, &erase, &owners};
+	static struct jd_stmt *const all[] = {&note, &subtract, &erase_text, &erase, &owners};
 	struct archive *a = jd_data(mi);
 	int r = jd_statements(mi, all, JD_ARRAY_SIZE(all));
 

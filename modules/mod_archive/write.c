@@ -78,6 +78,8 @@ static bool put_fill(struct log *log, struct op *op, struct jd_unit *unit)
 		op->id = ++log->last_id;
 		op->at = next_time(log);
 	}
+	if (op->terms.p)
+		archive_terms_put(unit, log->owner, op->id, op->terms, true);
 	jd_unit_add(unit, op->again ? &put_again : &put,
 		    JD_PARAMS(jd_int((int64_t)log->owner), jd_int((int64_t)op->id), jd_int(op->at),
 			      jd_text(op->peer), jd_text(op->resource), jd_int(op->out),
@@ -131,11 +133,15 @@ int archive_put(struct jd_instance *mi, struct jd_owner *owner, const struct jd_
 {
 	struct jd_str stanza = jd_stanza_bytes(row->st, row->st->arena);
 	struct jd_str peer = jd_jid_bare_str(row->peer), resource = jd_jid_resource(row->peer);
-	struct jd_str name = name_of(row->st);
+	struct jd_str name = name_of(row->st), terms = JD_STR_NULL;
 	struct log *log = archive_log_get(mi, row->owner);
-	char *p;
-	struct op *op = archive_op_new(&put_kind, fn, arg,
-				       peer.len + resource.len + name.len + stanza.len, &p);
+	char found[TERMS_BYTES], *p;
+	struct op *op;
+
+	if (!row->hidden)
+		terms = archive_terms(mi, row->owner, row->st, found);
+	op = archive_op_new(&put_kind, fn, arg,
+			    peer.len + resource.len + name.len + stanza.len + terms.len, &p);
 
 	op->stubborn = stubborn;
 	op->out = row->out;
@@ -145,6 +151,7 @@ int archive_put(struct jd_instance *mi, struct jd_owner *owner, const struct jd_
 	op->resource = archive_copy(&p, resource);
 	op->name = archive_copy(&p, name);
 	op->stanza = archive_copy(&p, stanza);
+	op->terms = archive_copy(&p, terms);
 	if (row->hidden && is_full(log)) /* what is delivered does not count */
 		archive_drop_first(log);
 	return archive_log_add(log, op, owner);

@@ -9,9 +9,10 @@ CREATE TABLE archive_text (
 	PRIMARY KEY (owner, id)
 );
 
--- By term.
+-- By term. What has just been written goes into the index as well, not into a list for later, through
+-- which every search would have to go.
 CREATE INDEX archive_words ON archive_text
-	USING gin (array_to_tsvector(array_remove(string_to_array(terms, ' '), '')));
+	USING gin (array_to_tsvector(array_remove(string_to_array(terms, ' '), ''))) WITH (fastupdate = off);
 
 -- How far the archive of an owner has been gone through.
 CREATE TABLE archive_indexed (
