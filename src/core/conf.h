@@ -81,7 +81,7 @@ struct conf {
 		int64_t bytes_before_login, stanzas_before_login;
 		jd_usec burst;
 		jd_usec resume_timeout; /* 0: no session can be resumed */
-		int64_t resume_stanzas, resume_bytes;
+		int64_t resume_sessions, resume_stanzas, resume_bytes;
 		const char *resume_location; /* NULL: none is named */
 	} limits;
 	struct {

@@ -188,6 +188,9 @@ static const struct jd_option limits_options[] = {
 		    "How much of that may come at once: as much as is allowed in this time."),
 	JD_OPT_TIME("resume_timeout", struct conf, limits.resume_timeout, "10min", 0, 1 * DAY,
 		    "A session that has lost its connection can be resumed for so long; 0: never."),
+	JD_OPT_INT(
+		"resume_sessions", struct conf, limits.resume_sessions, "8", 1, 1000,
+		"So many of an account wait without a connection; one more, and the oldest ends."),
 	JD_OPT_INT("resume_stanzas", struct conf, limits.resume_stanzas, "20000", 10, 100000,
 		   "Stanzas kept for a session until its client confirms them; past it, it ends."),
 	JD_OPT_SIZE("resume_bytes", struct conf, limits.resume_bytes, "4M", 64 * KILO, 1024 * MEGA,

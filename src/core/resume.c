@@ -13,6 +13,9 @@
 
 #include <stdio.h>
 
+#include "core/conf.h"
+#include "util/clock.h"
+
 /* Sessions that have ended are remembered, so that whoever comes too late learns what was
  * handled. */
 #define ENDED_KEPT 1024
@@ -53,6 +56,27 @@ static void on_expiry(struct timer *t)
 	session_unbind(sm->session);
 }
 
+/* What each keeps is bounded; so is how many there are. */
+static void end_oldest(const struct jd_session *newest)
+{
+	struct jd_session *oldest = NULL;
+	int64_t n = 1;
+
+	for (struct jd_session *s = jd_session_next(newest->account, NULL); s;
+	     s = jd_session_next(newest->account, s)) {
+		if (s == newest || !s->sm || !timer_armed(&s->sm->expiry))
+			continue;
+		n++;
+		if (!oldest || s->sm->lost_at < oldest->sm->lost_at)
+			oldest = s;
+	}
+	if (!oldest || n <= server.conf->limits.resume_sessions)
+		return;
+	jd_log(JD_LOG_INFO, "session was not resumed, and others wait for that",
+	       jd_kv_str("jid", jd_jid_str(oldest->jid)));
+	session_unbind(oldest);
+}
+
 /* Nobody is there to be asked or answered. */
 static void stop_talking(struct jd_session *s)
 {
@@ -77,6 +101,7 @@ bool sm_lost(struct jd_session *s)
 	if (!s->bound || !s->sm || !s->sm->id[0] || s->failing || server.stopping)
 		return false;
 	stop_talking(s);
+	s->sm->lost_at = clock_mono();
 	loop_timer(server.loop, &s->sm->expiry, s->sm->keep, on_expiry);
 	jd_log(JD_LOG_INFO, "session has lost its connection",
 	       jd_kv_str("jid", jd_jid_str(s->jid)));
@@ -84,6 +109,8 @@ bool sm_lost(struct jd_session *s)
 	hook_notify_session(JD_HOOK_session_lost, s);
 	if (s->bound)
 		hook_notify_session(JD_HOOK_session_activity, s);
+	if (s->bound)
+		end_oldest(s);
 	session_unref(s);
 	return true;
 }

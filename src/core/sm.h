@@ -37,6 +37,7 @@ struct sm {
 	struct jd_session *session;
 	char id[SM_ID_LEN + 1]; /* "": cannot be resumed */
 	jd_usec keep;           /* so long it may be without a connection */
+	jd_usec lost_at;        /* when that went; by the monotonic clock */
 	struct unacked *queue;  /* a ring; cap is a power of two */
 	unsigned head, count, cap;
 	unsigned written; /* so many of count are on the present connection ... */
