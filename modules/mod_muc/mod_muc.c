@@ -181,6 +181,8 @@ static int start(struct jd_instance *mi)
 	if (r == 0)
 		r = muc_hats_start(mi);
 	if (r == 0)
+		r = muc_search_start(mi);
+	if (r == 0)
 		r = jd_commands(mi, muc_commands);
 	if (r == 0)
 		r = muc_store_leftovers(mi);

@@ -22,6 +22,7 @@
  *     disco.c        what others can find out
  *     vcard.c        the picture of a room
  *     hats.c         what people in it wear (XEP-0317)
+ *     search.c       public rooms, found by words (XEP-0433)
  *     moderate.c     messages taken back (XEP-0424, 0425)
  *     commands.c     jackdawctl room
  *     state.c        what that shows of a room
@@ -99,6 +100,8 @@ struct muc {
 	struct muc_form *form;    /* config.c */
 	struct muc_relay *relays; /* private.c */
 	struct room *busy;        /* rooms with somebody in them: what others may know of them */
+	double searches;          /* that have not been paid for by time, as of then */
+	jd_usec searched_at;      /* by jd_now_mono() */
 	bool stopping;            /* the server: rooms are left as they are */
 };
 
@@ -475,6 +478,7 @@ struct jd_str muc_hats_hash(const struct room *r, struct jd_arena *arena);
 enum jd_verdict muc_on_command(struct visit *v);
 void muc_write_commands(struct jd_xml *x, const struct visit *v);
 int muc_hats_start(struct jd_instance *mi);
+int muc_search_start(struct jd_instance *mi);
 enum jd_verdict muc_on_archive(struct visit *v);
 enum jd_verdict muc_on_state(struct visit *v);
 enum jd_verdict muc_on_moderate(struct visit *v);

@@ -42,7 +42,7 @@ static struct jd_stmt set_config = {
 	.name = "muc.set_config",
 	.lane = JD_LANE_WRITE,
 	.sql = "UPDATE muc_room SET locked = $2, fleeting = $3, listed = $4, title = $5,"
-	       " config = $6 WHERE owner = $1",
+	       " config = $6, description = $7 WHERE owner = $1",
 	.expect = 1,
 };
 
@@ -252,7 +252,8 @@ void muc_config_store(const struct room *r, struct jd_unit *unit, const struct c
 	jd_unit_add(unit, &set_config,
 		    JD_PARAMS(owner_of(r), jd_int(locked), jd_int(is_fleeting(c, locked)),
 			      jd_int(c->listed), jd_text(c->title.p ? c->title : JD_STR("")),
-			      jd_text(muc_config_text(muc_of(r), c, arena))));
+			      jd_text(muc_config_text(muc_of(r), c, arena)),
+			      jd_text(c->description.p ? c->description : JD_STR(""))));
 }
 
 void muc_standing_store(const struct room *r, struct jd_unit *unit, const struct standing *s)
