@@ -13,6 +13,7 @@ CONTACTS = 50
 LIBRARY = 30000  # these two have long archives
 ROWS = 10000
 ROOM = 100
+HOSTS = 1000
 MORE = ("Jackdaw more", "Prosody more", "ejabberd more")
 ARCHIVE = ("Jackdaw PostgreSQL", "Prosody PostgreSQL", "ejabberd PostgreSQL")
 
@@ -179,6 +180,6 @@ FIGURES = (
     growth("idle10", "10 idle sessions", "Jackdaw", 10, Must(1.1, "Jackdaw few", "growth-few")),
     growth("idle10000", "9 900 idle sessions", "Jackdaw", 9900,
            Must(1.1, "Jackdaw", "growth-idle10")),
-    growth("hosts", "20 hosts, 10 idle sessions", "Jackdaw hosts", 10,
+    growth("hosts", "%d hosts, 10 idle sessions" % HOSTS, "Jackdaw hosts", 10,
            Must(1.1, "Jackdaw", "growth-idle10")),
 )

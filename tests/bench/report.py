@@ -96,7 +96,7 @@ class Results:
                     lines.append("    %-24s %s" % (name, self.with_ratios(figure, name)))
             if must:
                 lines.append("    must be %s: %s" % (must, verdict))
-        lines += ["BROKEN: " + text for text in self.broken]
+        lines += ["NOTE: " + text for text in self.broken]
         return "\n".join(lines + ["%.0f minutes" % self.minutes])
 
     # -- Markdown ----------------------------------------------------------------------
@@ -123,7 +123,7 @@ class Results:
         table = ["| figure | %s |" % " | ".join(HEADER), "|%s" % (" --- |" * (len(HEADER) + 1))]
         table += [self.row(figure) for figure in self.figures]
         if self.broken:
-            table += ["", "Runs that lost something or failed, and whose figures are left out:", ""]
+            table += ["", "What lost something or failed, and is left out of the figures:", ""]
             table += ["- " + text for text in self.broken]
         values = {"date": datetime.date.today().isoformat(), "machine": machine(),
                   "minutes": "%.0f" % self.minutes, "rounds": self.args.rounds, "load": "%.1f" % self.load, "reached": reached,

@@ -7,6 +7,7 @@ neighbour who makes the machine slow for a minute makes all of them slow.  Media
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -21,16 +22,17 @@ import time
 
 import report
 import servers
-from figures import CONTACTS, FIGURES, GROUP, LIBRARY, ROWS
+from figures import CONTACTS, FIGURES, GROUP, HOSTS, LIBRARY, ROWS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 ACCOUNTS = (list(range(10001)) + list(range(GROUP, GROUP + CONTACTS + 1)) +
             [LIBRARY, LIBRARY + 1])
 RUN_SECONDS = 400  # after which a run is given up
+OPEN_FILES = 11000  # what 10 000 sessions need
 JACKDAWS = {  # arguments of servers.Jackdaw
     "io=0": {"io_threads": 0}, "io=2": {"io_threads": 2}, "parked": {"park_after": "1s"},
-    "hosts": {"hosts": 20}, "default": {"park_after": "1s", "only": ()},
+    "hosts": {"hosts": HOSTS}, "default": {"park_after": "1s", "only": ()},
     "few": {"only": ["roster", "presence", "message", "ping"]}, "archive": {"more": ("archive",)},
     servers.MORE: {"more": ("archive", "offline", "muc", "sm")},
     servers.ARCHIVE: {"more": ("archive",)}}
@@ -46,6 +48,8 @@ def arguments():
     parser.add_argument("--servers", default="Jackdaw,Prosody,ejabberd",
                         help="which of them (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
+    parser.add_argument("--minutes", type=int, default=20,
+                        help="only first rounds are begun after so many (default %(default)s)")
     parser.add_argument("--quick", action="store_true",
                         help="small numbers: to try the benchmark, not the servers")
     parser.add_argument("--json", metavar="FILE", default="bench.jsonl",
@@ -71,7 +75,7 @@ class Bench:
         self.running = {}
         self.values = {}  # (figure, subject): [value, ...]
         self.lines = open(args.json, "w", encoding="utf-8")
-        self.broken, self.dead = [], set()
+        self.broken, self.remarks, self.dead, self.late = [], [], set(), set()
         self.begun = time.monotonic()
 
     # -- subjects ---------------------------------------------------------------------
@@ -179,30 +183,44 @@ class Bench:
             line["broken"] = done.stderr.strip()
         return line
 
-    def note(self, text):
-        """What went wrong; it is told at once and again at the end."""
-        self.broken.append(text)
+    def note(self, text, broken=True):
+        """What went wrong, or was left out; it is told at once and again at the end."""
+        (self.broken if broken else self.remarks).append(text)
         print("\r\033[K" * sys.stderr.isatty() + text, file=sys.stderr, flush=True)
 
     def measure(self, figure, name, number):
         """One run.  What another server breaks is tried again; of ours once is too often.  A
-        server that cannot be used is left out from then on, and the page says so."""
+        server that does not start, or for whose run nobody waits any longer for the second time, is
+        left out from then on, and the page says so.  Nothing that one does costs the others
+        their figures."""
         if name in self.dead:
             return
         for last in (name.startswith("Jackdaw"), True):
             try:
                 line = self.measure_once(figure, name, number)
                 why = line.get("broken")
-            except (SystemExit, OSError, ValueError, AssertionError,
-                    subprocess.SubprocessError) as error:
-                if isinstance(error, SystemExit) and isinstance(error.code, int):
+            except SystemExit as error:
+                if not isinstance(error.code, str):
                     raise  # a signal
                 self.dead.add(name)
-                why, last = str(error), True
+                why, last = error.code, True
+            except subprocess.TimeoutExpired:
+                why, last = "no end after %d seconds" % RUN_SECONDS, True
+                (self.dead if name in self.late else self.late).add(name)
+                self.kill(name)
+            except Exception as error:  # pylint: disable=broad-except
+                why, last = "%s: %s" % (type(error).__name__, error), True
+                self.kill(name)
             if why and last:
-                self.note("%s, %s: %s" % (name, figure.title, why))
+                self.note("%s, %s, round %d: %s" % (name, figure.title, number + 1, why))
             if last or not why:
                 return
+
+    def kill(self, name):
+        """Whatever it still does; the next figure starts it again."""
+        if name in self.running:
+            self.running[name].ask_to_stop(signal.SIGKILL)
+            self.running[name].stop()
 
     def measure_once(self, figure, name, number):
         floor = name in figure.floors
@@ -232,6 +250,10 @@ class Bench:
         for _, group in itertools.groupby(self.figures(), lambda figure: figure.group):
             group = [figure for figure in group if not figure.of]
             for number in range(self.args.rounds):
+                if number and self.minutes() > self.args.minutes:
+                    self.note("%s: %d of %d rounds, for want of time"
+                              % (group[0].group, number, self.args.rounds), False)
+                    break
                 for figure in group:
                     for name in self.wanted(figure) if not (number and figure.once) else ():
                         self.measure(figure, name, number)
@@ -244,6 +266,17 @@ class Bench:
         return {key: statistics.median(values) for key, values in self.values.items()}
 
 
+def allow_files():
+    """As many open files as may be, for all that is started from here; returns how many."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < OPEN_FILES:
+        with contextlib.suppress(ValueError, OSError):  # root may
+            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+            return OPEN_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
 def main():
     args = arguments()
     missing = [name for name, program in (("Prosody", "prosody"), ("ejabberd", "erl"))
@@ -251,19 +284,24 @@ def main():
     if missing:
         sys.exit("%s is not there: tools/deps bench installs it, --servers leaves it out"
                  % " and ".join(missing))
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    files = allow_files()
     # So that the folder goes away and the servers stop in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="jackdaw-bench-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)
         load = os.getloadavg()[0]
         bench = Bench(args, folder)
+        if files < OPEN_FILES:
+            bench.note("only %d open files are allowed: 10 000 sessions need %d"
+                       % (files, OPEN_FILES), False)
         try:
             bench.run()
+        except (KeyboardInterrupt, SystemExit):
+            bench.note("cut short after %.0f minutes" % bench.minutes())
         finally:
             bench.stop()
-    results = report.Results(bench.figures(), bench.medians(), bench.broken, load, args,
+    results = report.Results(bench.figures(), bench.medians(),
+                             bench.broken + bench.remarks, load, args,
                              bench.minutes())
     print(results.text())
     if args.doc:
