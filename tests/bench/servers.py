@@ -258,9 +258,12 @@ class Jackdaw(Subject):
                 modules = "modules = {%s} " % ", ".join('"%s"' % name for name in self.modules)
                 modules += ("muc { messages_per_second = 10000 } " if "muc" in self.more else
                             'rooms = "" ')
-            for host in [HOST] + ["host%d.test" % number for number in range(1, self.hosts)]:
-                file.write('host "%s" { %scertificate = "%s" key = "%s" }\n' % (
-                    host, modules, *self.certificate))
+            file.write('host "%s" { %scertificate = "%s" key = "%s" }\n' % (
+                HOST, modules, *self.certificate))
+            # What is on by default: with a list each, a thousand would not fit into the file.
+            for number in range(1, self.hosts):
+                file.write('host "host%d.test" { rooms = "" certificate = "%s" key = "%s" }\n' % (
+                    number, *self.certificate))
             for name in ("c2s", "c2s-tls", "http", "https"):
                 file.write('listen "%s" { address = "127.0.0.1" port = 0 }\n' % name)
             file.write('database { driver = "sqlite" path = "jackdaw.db" }\n'
