@@ -38,8 +38,9 @@ def machine():
 class Results:
     """What one run of the benchmark found."""
 
-    def __init__(self, figures, medians, broken, load, args, minutes):
+    def __init__(self, figures, medians, broken, load, args, minutes, remarks=()):
         self.figures, self.medians, self.broken = figures, medians, broken
+        self.remarks = list(remarks)
         self.load, self.args, self.minutes = load, args, minutes
         self.titles = {figure.name: figure.title for figure in FIGURES}
 
@@ -96,7 +97,8 @@ class Results:
                     lines.append("    %-24s %s" % (name, self.with_ratios(figure, name)))
             if must:
                 lines.append("    must be %s: %s" % (must, verdict))
-        lines += ["NOTE: " + text for text in self.broken]
+        lines += ["BROKEN: " + text for text in self.broken]
+        lines += ["NOTE: " + text for text in self.remarks]
         return "\n".join(lines + ["%.0f minutes" % self.minutes])
 
     # -- Markdown ----------------------------------------------------------------------
@@ -125,6 +127,8 @@ class Results:
         if self.broken:
             table += ["", "What lost something or failed, and is left out of the figures:", ""]
             table += ["- " + text for text in self.broken]
+        if self.remarks:
+            table += [""] + ["- " + text for text in self.remarks]
         values = {"date": datetime.date.today().isoformat(), "machine": machine(),
                   "minutes": "%.0f" % self.minutes, "rounds": self.args.rounds, "load": "%.1f" % self.load, "reached": reached,
                   "missed": missed, "left": len(self.figures) - reached - missed - sum(

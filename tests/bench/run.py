@@ -48,7 +48,7 @@ def arguments():
     parser.add_argument("--servers", default="Jackdaw,Prosody,ejabberd",
                         help="which of them (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
-    parser.add_argument("--minutes", type=int, default=20,
+    parser.add_argument("--minutes", type=int, default=15,
                         help="only first rounds are begun after so many (default %(default)s)")
     parser.add_argument("--quick", action="store_true",
                         help="small numbers: to try the benchmark, not the servers")
@@ -300,9 +300,8 @@ def main():
             bench.note("cut short after %.0f minutes" % bench.minutes())
         finally:
             bench.stop()
-    results = report.Results(bench.figures(), bench.medians(),
-                             bench.broken + bench.remarks, load, args,
-                             bench.minutes())
+    results = report.Results(bench.figures(), bench.medians(), bench.broken, load, args,
+                             bench.minutes(), bench.remarks)
     print(results.text())
     if args.doc:
         results.write(args.doc)

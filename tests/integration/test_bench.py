@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import types
+import unittest.mock
 import xml.etree.ElementTree
 
 import pytest
@@ -266,6 +267,39 @@ def test_figures(tool):
     assert set(tool.report.IN_PICTURE) <= set(names)
 
 
+def test_what_one_server_breaks(tool, tmp_path):
+    """It costs neither the others their figures nor, when it can go on, itself the next ones."""
+    import run  # pylint: disable=import-outside-toplevel,import-error
+    args = types.SimpleNamespace(build=".", json=tmp_path / "lines", rounds=2, minutes=0,
+                                 only=["chat-w1-tcp"], servers=["Jackdaw", "Prosody", "ejabberd"])
+
+    class Bench(run.Bench):
+        """Nothing is started."""
+        tried = []
+
+        def measure_once(self, figure, name, number):
+            self.tried.append(name)
+            if name == "Prosody":
+                raise SystemExit("Prosody does not start")
+            if name == "Jackdaw":
+                raise subprocess.TimeoutExpired("bench", 1)
+            if name == "ejabberd":
+                raise KeyError("what nobody thought of")
+            return {}
+
+    with unittest.mock.patch("servers.make_certificate"):
+        bench = Bench(args, str(tmp_path))
+    bench.run()
+    assert {"relay", "Jackdaw io=2"} <= set(bench.tried) and len(bench.broken) == 3
+    assert len(bench.remarks) == 1 and "1 of 2 rounds" in bench.remarks[0]
+    bench.args.minutes = 60
+    bench.tried.clear()
+    bench.run()
+    assert bench.tried.count("relay") == bench.tried.count("ejabberd") == 2
+    assert bench.tried.count("Jackdaw") == 1 and "Prosody" not in bench.tried
+    bench.stop()
+
+
 def test_page(tool, tmp_path):
     chosen = [f for f in tool.figures.FIGURES if f.name in ("chat-w1-tcp", "chat-archive", "empty")]
     medians = {("chat-w1-tcp", "relay"): 5, ("chat-w1-tcp", "relay+expat+write"): 10,
@@ -273,9 +307,11 @@ def test_page(tool, tmp_path):
                ("chat-w1-tcp", "Prosody"): 150, ("chat-archive", "Jackdaw PostgreSQL"): 41,
                ("chat-archive", "ejabberd PostgreSQL"): 410}
     results = tool.report.Results(chosen, medians, ["Prosody, idle: it hung up"], 0.25,
-                                  types.SimpleNamespace(rounds=3, quick=False), 24.6)
+                                  types.SimpleNamespace(rounds=3, quick=False), 24.6,
+                                  ["chat: 1 of 3 rounds"])
     assert "must be <= 1.6 x relay+expat+write: reached: 1.50 x" in results.text()
     assert "BROKEN: Prosody, idle" in results.text()
+    assert "NOTE: chat: 1 of 3 rounds" in results.text()
     results.write(tmp_path)
     page = (tmp_path / "benchmark.md").read_text(encoding="utf-8")
     rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line[:2] == "| "}
@@ -285,6 +321,7 @@ def test_page(tool, tmp_path):
     assert "missed: 41.0" in archive and "410.0 (10.0 x Jackdaw)" in archive
     assert "not measured" in next(line for title, line in rows.items() if "empty" in title)
     assert "1 targets reached, 1 missed, 1 not measured" in page and "took 25 minutes" in page
+    assert "- chat: 1 of 3 rounds" in page
     assert "- Prosody, idle: it hung up" in page and "{" not in page.replace("{}", "")
     picture = xml.etree.ElementTree.parse(tmp_path / "benchmark.svg").getroot()
     bars = [part for part in picture.iter() if part.tag.endswith("rect")]
