@@ -19,6 +19,11 @@
 #define TERM        8  /* characters, of 5 bits each */
 #define WORDS_MOST  64 /* of a query */
 
+/* Each text is looked at with all that says what in it is a fallback, so there are bounds: bodies
+ * of a message, whose others are not found, and places in one, which is all fallback with more. */
+#define TEXTS_MOST  16
+#define PLACES_MOST 16
+
 static struct jd_stmt put_terms = {
 	.name = "archive.put_terms",
 	.lane = JD_LANE_WRITE,
@@ -131,6 +136,8 @@ static void blank(char *p, size_t len, size_t start, size_t end)
 /* False: all of it is a fallback (XEP-0428); else what is one is gone from the text. */
 static bool without_fallbacks(struct jd_el root, const char *name, char *p, size_t len)
 {
+	unsigned n = 0;
+
 	JD_EL_EACH_IS(fallback, root, NS_FALLBACK, "fallback")
 	{
 		if (!jd_el_ok(jd_el_first(fallback)))
@@ -139,7 +146,7 @@ static bool without_fallbacks(struct jd_el root, const char *name, char *p, size
 		{
 			size_t start, end;
 
-			if (!read_place(jd_el_attr(part, "start"), &start) ||
+			if (n++ == PLACES_MOST || !read_place(jd_el_attr(part, "start"), &start) ||
 			    !read_place(jd_el_attr(part, "end"), &end))
 				return false;
 			blank(p, len, start, end);
@@ -151,6 +158,7 @@ static bool without_fallbacks(struct jd_el root, const char *name, char *p, size
 static void write_texts(struct writing *w, struct jd_stanza *st, const char *name)
 {
 	struct jd_el root = jd_stanza_root(st);
+	unsigned n = 0;
 
 	JD_EL_EACH_IS(el, root, JD_NS_STANZA, name)
 	{
@@ -158,6 +166,8 @@ static void write_texts(struct writing *w, struct jd_stanza *st, const char *nam
 		char *copy = jd_arena_bytes(st->arena, text.len + 1);
 		size_t before = w->len;
 
+		if (n++ == TEXTS_MOST)
+			return;
 		memcpy(copy, text.p ? text.p : "", text.len);
 		if (!without_fallbacks(root, name, copy, text.len))
 			continue;

@@ -225,6 +225,16 @@ def test_with_other_filters(alice, bob, server, make_account):
     assert query_error(a, form(field(FIELD, "odd")), "bob@localhost") == "forbidden"
 
 
+def places(n):
+    return ("<body>swordfish" + "." * n + "</body><fallback xmlns='urn:xmpp:fallback:0'>" + "".join(
+        "<body start='%d' end='%d'/>" % (9 + i, 10 + i) for i in range(n)) + "</fallback>")
+
+
+def languages(n):
+    return "".join("<body xml:lang='x%d'>x</body>" % i for i in range(n)) + (
+        "<body>swordfish</body>")
+
+
 KEPT = {
     "normal": ("<body>swordfish</body>", True),
     "subject": ("<subject>swordfish</subject><body>x</body>", True),
@@ -242,6 +252,11 @@ KEPT = {
     "eme": ("<body>swordfish</body><encryption xmlns='urn:xmpp:eme:0' namespace='urn:x'/>", False),
     "other": ("<body>x</body><y xmlns='urn:x'><body>swordfish</body></y>", False),
     "across": ("<subject>sword</subject><body>fish</body>", False),
+    # a megabyte of either must not keep the server busy
+    "16 places": (places(16), True),
+    "17 places": (places(17), False),
+    "16 languages": (languages(15), True),
+    "17 languages": (languages(16), False),
 }
 
 
