@@ -9,6 +9,9 @@
  *     store.c    stored first, then sent: messages on their way
  *     copies.c   the same message for several devices, stored once
  *     read.c     rows, for other modules
+ *     pack.c     rows are kept packed, with dictionaries
+ *     train.c    where those come from
+ *     scrub.c    what must not get into one
  *     retract.c  messages that are taken back (XEP-0424)
  *     service.c  what other modules may ask for (jackdaw/archive.h)
  *     trim.c     what is too old: by command, and by the option
@@ -38,7 +41,8 @@ struct archive {
 	int keep;       /* enum keep: of an account that has said nothing */
 	int64_t quota;  /* hidden rows of an owner */
 	jd_usec expire; /* 0: never */
-	bool deliver;   /* somebody delivers later: hidden rows are wanted */
+	bool compress;
+	bool deliver; /* somebody delivers later: hidden rows are wanted */
 	struct log **logs;
 	size_t n_buckets, n_logs;
 	struct reading *readings; /* read.c */
@@ -245,12 +249,60 @@ bool archive_indexed(struct jd_instance *mi);
 int archive_read(struct jd_instance *mi, struct jd_owner *owner, const struct jd_archive_read *what,
 		 jd_archive_read_fn fn, void *arg) JD_MUST_USE;
 void archive_read_stop(struct jd_instance *mi);
-/* Its text, as it was stored. p NULL: it cannot be read. */
+/* Its text, as it was before it was stored. p NULL: it cannot be read. Valid until the next one. */
 struct jd_str archive_text(const struct jd_rows *rows, size_t row, unsigned col);
 /* A stanza from these columns: format, stanza. NULL: it cannot be read. */
 struct jd_stanza *archive_stanza(const struct jd_rows *rows, size_t row, unsigned col);
+/* That is said, once. */
+void archive_unreadable(uint64_t owner, uint64_t id);
 /* What the log of this address calls it. */
 void archive_tell_id(struct jd_stanza *st, struct jd_jid by, uint64_t owner, uint64_t id);
+
+/* -- packed rows -------------------------------------------------------------------------- */
+
+#define PAGE_ROOM        524288 /* PAGE_BYTES, of stanzas that are not packed */
+#define DICTIONARIES_MAX 64     /* in the table: none is ever erased */
+
+struct jd_dictionary;
+
+/* Changes bytes to what is stored: its format. Valid until the next one. */
+int archive_pack(struct jd_instance *mi, struct jd_str *bytes);
+/* And back; p NULL: that cannot be done. Valid until the next one. */
+struct jd_str archive_unpack(int64_t format, struct jd_str bytes);
+/* Of rows with the columns format and stanza the first n or less, but for one, that are not too
+ * large together. */
+size_t archive_fit(const struct jd_rows *rows, size_t n, unsigned col);
+
+/* The number of a dictionary that must be fetched before these rows are read; 0: of none. */
+int64_t archive_needs(const struct jd_rows *rows, unsigned col);
+struct fetch {
+	int64_t number;
+	void (*fn)(void *arg, int result);
+	void *arg;
+};
+/* fn when it is there, or known not to be; f stays where it is until then, or the owner goes. */
+int archive_fetch(struct jd_owner *owner, struct fetch *f) JD_MUST_USE;
+/* The same as a statement in a unit, whose last result it is. */
+void archive_fetch_add(struct jd_unit *unit, int64_t number);
+void archive_fetched(int64_t number, const struct jd_rows *rows);
+
+int archive_pack_start(struct jd_instance *mi);
+void archive_pack_stop(void);
+/* New rows are packed with this one, unless there is a newer one. */
+void archive_pack_use(int64_t number, struct jd_str bytes);
+struct jd_dictionary *archive_pack_newest(void); /* NULL: none */
+int64_t archive_pack_number(void);               /* of that; 0: none */
+
+int archive_train_start(struct jd_instance *mi);
+void archive_train_stop(const struct jd_instance *mi);
+/* A row has been written: bytes before and after. */
+void archive_train_note(struct jd_instance *mi, size_t in, size_t out);
+/* What was noted is about another dictionary. */
+void archive_train_forget(void);
+void archive_cmd_dictionary(struct jd_command *c);
+
+/* out: room for as many bytes, which are the same but for what people say. */
+void archive_scrub(struct jd_str bytes, uint64_t seed, char *out);
 
 /* -- queries ------------------------------------------------------------------------------ */
 
@@ -282,6 +334,7 @@ struct query {
 	uint64_t checks[CHECKS_MAX]; /* ids that must be there */
 	unsigned n_checks;
 	uint64_t total;
+	struct fetch fetch;
 };
 
 /* Whoever calls has checked that the asker may. */

@@ -276,12 +276,19 @@ static const struct jd_arg export_args[] = {
 	{JD_ARG_END, NULL, false, NULL},
 };
 
+static const struct jd_arg dictionary_args[] = {
+	{JD_ARG_TEXT, "WHAT", true, "list, which is the default, or train: makes one now."},
+	{JD_ARG_END, NULL, false, NULL},
+};
+
 static const struct jd_command_def commands[] = {
 	{"archive stats", "Shows how much the archive of an account holds.", jid_args, cmd_stats},
 	{"archive trim", "Erases what is older than a time from the archive of an account.",
 	 trim_args, cmd_trim},
 	{"archive export", "Writes the archive of an account into a file (XEP-0227).", export_args,
 	 cmd_export},
+	{"archive dictionary", "Lists the dictionaries of packed archives, or makes a new one.",
+	 dictionary_args, archive_cmd_dictionary},
 	{NULL, NULL, NULL, NULL},
 };
 

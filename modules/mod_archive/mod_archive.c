@@ -18,6 +18,8 @@ static const struct jd_option options[] = {
 	JD_OPT_INT(
 		"undelivered", struct archive, quota, "1000", 0, 1000000,
 		"How many messages that are not kept may wait for being delivered to an account."),
+	JD_OPT_BOOL("compress", struct archive, compress, "true",
+		    "New messages are stored packed, as soon as there is a dictionary."),
 	JD_OPT_END,
 };
 
@@ -40,7 +42,8 @@ static int start(struct jd_instance *mi)
 	static int (*const parts[])(struct jd_instance *) = {
 		archive_log_start,     archive_write_start,  archive_read_start,
 		archive_retract_start, archive_query_start,  archive_service_start,
-		archive_trim_start,    archive_search_start, archive_index_start};
+		archive_trim_start,    archive_search_start, archive_index_start,
+		archive_train_start};
 	bool rooms = jd_host_is_component(jd_instance_host(mi));
 	int r = 0;
 
@@ -53,15 +56,17 @@ static int start(struct jd_instance *mi)
 	jd_feature(mi, rooms ? JD_TO_ROOM : JD_TO_ACCOUNT, NS_MAM);
 	jd_feature(mi, rooms ? JD_TO_ROOM : JD_TO_ACCOUNT, NS_EXTENDED);
 	jd_feature(mi, rooms ? JD_TO_ROOM : JD_TO_ACCOUNT, JD_NS_SID);
-	return r;
+	return r ? r : archive_pack_start(mi);
 }
 
 static void stop(struct jd_instance *mi)
 {
 	archive_index_stop(mi);
+	archive_train_stop(mi);
 	archive_trim_stop(mi);
 	archive_read_stop(mi);
 	archive_log_stop(mi);
+	archive_pack_stop();
 }
 
 JD_MODULE(archive, .summary = "Archives of messages (XEP-0313)",

@@ -207,12 +207,16 @@ static bool send_result(const struct query *q, const struct jd_rows *rows, size_
 {
 	struct jd_session *to = q->iq->own ? q->iq->st->origin : NULL;
 	struct jd_str stored = archive_text(rows, row, ROW_FORMAT);
-	struct jd_xml *x = result_start(q, rows, row);
 	struct jd_stanza *st;
+	struct jd_xml *x;
 	bool sent = true;
 
-	if (stored.p)
-		jd_xml_stored(x, stored);
+	if (!stored.p) {
+		archive_unreadable(q->owner, (uint64_t)jd_row_int(rows, row, ROW_ID));
+		return true;
+	}
+	x = result_start(q, rows, row);
+	jd_xml_stored(x, stored);
 	jd_xml_end(x);
 	jd_xml_end(x);
 	st = jd_built(x);
@@ -286,6 +290,27 @@ static void send_page(struct query *q, const struct jd_rows *rows, size_t n)
 			return;
 }
 
+static void ask_now(void *arg);
+
+static void on_fetched(void *arg, int result)
+{
+	const struct query *q = arg;
+
+	if (result < 0)
+		jd_iq_fail(q->iq, JD_INTERNAL_SERVER_ERROR, NULL);
+	else
+		ask_now(arg);
+}
+
+/* A dictionary first; then the page again. */
+static void fetch(struct query *q)
+{
+	q->fetch.fn = on_fetched;
+	q->fetch.arg = q;
+	if (archive_fetch(jd_iq_pending(q->iq), &q->fetch) < 0)
+		jd_iq_fail(q->iq, JD_RESOURCE_CONSTRAINT, NULL);
+}
+
 static void on_page(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct query *q = arg;
@@ -301,9 +326,15 @@ static void on_page(void *arg, enum jd_db_status status, const struct jd_rows *r
 		look_why(q);
 		return;
 	}
+	q->fetch.number = archive_needs(rows, ROW_FORMAT);
+	if (q->fetch.number) {
+		fetch(q);
+		return;
+	}
 	found = jd_row_int(rows, 0, ROW_FOUND);
 	if (n > q->limit)
 		n = q->limit;
+	n = archive_fit(rows, n, ROW_FORMAT);
 	send_page(q, rows, n);
 	page.first = wire_id(q, rows, q->backwards ? n - 1 : 0);
 	page.last = wire_id(q, rows, q->backwards ? 0 : n - 1);
@@ -334,8 +365,6 @@ static void on_count(void *arg, enum jd_db_status status, const struct jd_rows *
 
 /* A session has one page at a time, and the next when its connection has taken enough of
  * that (protocol.md 10): however many queries it sends, they wait, not their results. */
-
-static void ask_now(void *arg);
 
 static void next_of(struct asker *a)
 {

@@ -32,9 +32,10 @@ static struct jd_stmt reads[2][2] = {
 
 struct jd_str archive_text(const struct jd_rows *rows, size_t row, unsigned col)
 {
-	struct jd_str text = jd_row_str(rows, row, col + 1);
+	struct jd_str text =
+		archive_unpack(jd_row_int(rows, row, col), jd_row_str(rows, row, col + 1));
 
-	return jd_row_int(rows, row, col) == 0 && text.len ? text : JD_STR_NULL;
+	return text.len ? text : JD_STR_NULL;
 }
 
 struct jd_stanza *archive_stanza(const struct jd_rows *rows, size_t row, unsigned col)
@@ -61,9 +62,8 @@ struct reading {
 	struct reading *next, **at; /* in those of the instance */
 	struct jd_instance *mi;
 	struct jd_promise *promise; /* NULL: nobody waits any more */
-	uint64_t owner;
-	unsigned limit;
-	bool newest;
+	struct jd_archive_read what;
+	struct fetch fetch;
 	jd_archive_read_fn fn;
 	void *arg;
 };
@@ -115,63 +115,102 @@ static struct jd_archived archived(const struct reading *r, const struct jd_rows
 	bool from = jd_row_int(rows, row, ROW_OUT) != 0 ||
 		    jd_host_is_component(jd_instance_host(r->mi));
 
-	if (!out.st)
+	if (!out.st) {
+		archive_unreadable(r->what.owner, out.id);
 		return out;
-	jd_stanza_set_row(out.st, r->owner, out.id);
+	}
+	jd_stanza_set_row(out.st, r->what.owner, out.id);
 	if (!out.hidden)
-		archive_tell_id(out.st, from ? out.st->from : out.st->to, r->owner, out.id);
+		archive_tell_id(out.st, from ? out.st->from : out.st->to, r->what.owner, out.id);
 	return out;
 }
 
 static void give(struct reading *r, const struct jd_rows *rows)
 {
 	struct jd_archived out[ROWS_MOST];
-	size_t n = jd_rows_count(rows);
+	size_t n = jd_rows_count(rows), fit;
 	bool more = n && jd_row_int(rows, 0, ROW_FOUND) > (int64_t)n;
 
-	if (n > r->limit) {
-		n = r->limit;
+	if (n > r->what.limit) {
+		n = r->what.limit;
 		more = true;
 	}
+	fit = archive_fit(rows, n, ROW_FORMAT);
+	more |= fit < n;
+	n = fit;
 	for (size_t i = 0; i < n; i++)
-		out[i] = archived(r, rows, r->newest ? n - 1 - i : i);
+		out[i] = archived(r, rows, r->what.newest ? n - 1 - i : i);
 	r->fn(r->arg, 0, out, n, more);
 	for (size_t i = 0; i < n; i++)
 		jd_stanza_unref(out[i].st);
 }
 
+static int ask(struct reading *r);
+
+static void refuse(struct reading *r)
+{
+	jd_archive_read_fn fn = r->promise ? r->fn : NULL;
+	void *arg = r->arg;
+
+	end(r);
+	if (fn)
+		fn(arg, -JD_EDB, NULL, 0, false);
+}
+
+static void on_fetched(void *arg, int result)
+{
+	struct reading *r = arg;
+
+	if (result < 0 || ask(r) < 0)
+		refuse(r);
+}
+
 static void on_read(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct reading *r = arg;
-	bool waited = r->promise != NULL;
 
-	jd_promise_end(r->promise);
-	r->promise = NULL;
-	if (waited && status == JD_DB_OK)
+	if (status != JD_DB_OK) {
+		refuse(r);
+		return;
+	}
+	r->fetch = (struct fetch){archive_needs(rows, ROW_FORMAT), on_fetched, r};
+	if (r->fetch.number) {
+		if (archive_fetch(jd_instance_pending(r->mi), &r->fetch) < 0)
+			refuse(r);
+		return;
+	}
+	if (r->promise) {
+		jd_promise_end(r->promise);
+		r->promise = NULL;
 		give(r, rows);
-	else if (waited)
-		r->fn(r->arg, -JD_EDB, NULL, 0, false);
+	}
 	end(r);
+}
+
+static int ask(struct reading *r)
+{
+	const struct jd_archive_read *what = &r->what;
+	uint64_t before = what->before ? what->before : INT64_MAX;
+
+	return jd_db_query(jd_instance_pending(r->mi), &reads[what->deliver][what->newest],
+			   JD_PARAMS(jd_int((int64_t)what->owner), jd_int((int64_t)what->after),
+				     jd_int((int64_t)before), jd_int((int64_t)what->since),
+				     jd_int(INT64_MAX), jd_int(what->limit + 1)),
+			   on_read, r);
 }
 
 int archive_read(struct jd_instance *mi, struct jd_owner *owner, const struct jd_archive_read *what,
 		 jd_archive_read_fn fn, void *arg)
 {
-	struct jd_stmt *stmt = &reads[what->deliver][what->newest];
-	uint64_t before = what->before ? what->before : INT64_MAX;
 	struct reading *r = jd_alloc(sizeof(*r));
 	int err;
 
-	*r = (struct reading){
-		.mi = mi, .owner = what->owner, .newest = what->newest, .fn = fn, .arg = arg};
-	r->limit = what->limit < 1 ? 1 : what->limit;
-	if (r->limit > ROWS_MOST)
-		r->limit = ROWS_MOST;
-	err = jd_db_query(jd_instance_pending(mi), stmt,
-			  JD_PARAMS(jd_int((int64_t)what->owner), jd_int((int64_t)what->after),
-				    jd_int((int64_t)before), jd_int((int64_t)what->since),
-				    jd_int(INT64_MAX), jd_int(r->limit + 1)),
-			  on_read, r);
+	*r = (struct reading){.mi = mi, .what = *what, .fn = fn, .arg = arg};
+	if (r->what.limit < 1)
+		r->what.limit = 1;
+	if (r->what.limit > ROWS_MOST)
+		r->what.limit = ROWS_MOST;
+	err = ask(r);
 	if (err) {
 		jd_free(r);
 		return err;

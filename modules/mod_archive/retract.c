@@ -115,7 +115,8 @@ static bool is_of_another(struct jd_stanza *st, const struct op *op)
 }
 
 /* What is stored in place of row i: text that the caller frees; p NULL: this one is not meant. */
-static struct jd_str tombstone(const struct jd_rows *rows, size_t i, const struct op *op)
+static struct jd_str tombstone(uint64_t owner, const struct jd_rows *rows, size_t i,
+			       const struct op *op)
 {
 	const struct retraction *r = (const struct retraction *)(const void *)(op + 1);
 	struct jd_stanza *st = archive_stanza(rows, i, ROW_FORMAT), *made;
@@ -124,6 +125,8 @@ static struct jd_str tombstone(const struct jd_rows *rows, size_t i, const struc
 	struct jd_xml *x;
 	char *p;
 
+	if (!st)
+		archive_unreadable(owner, (uint64_t)jd_row_int(rows, i, ROW_ID));
 	if (!st || is_of_another(st, op)) {
 		jd_stanza_unref(st);
 		return JD_STR_NULL;
@@ -165,6 +168,8 @@ static int bury_done(struct log *log, struct op *op, const struct jd_rows *rows)
 
 static const struct op_kind bury_kind = {.fill = bury_fill, .done = bury_done};
 
+static const struct op_kind fetch_kind;
+
 static bool find_fill(struct log *log, struct op *op, struct jd_unit *unit)
 {
 	const struct retraction *r = (const struct retraction *)(const void *)(op + 1);
@@ -184,10 +189,14 @@ static int find_done(struct log *log, struct op *op, const struct jd_rows *rows)
 	struct jd_str text = JD_STR_NULL;
 	size_t i = 0;
 
-	(void)log;
+	op->format = (int)archive_needs(rows, ROW_FORMAT);
+	if (op->format) {
+		op->kind = &fetch_kind;
+		return OP_MORE;
+	}
 	for (; i < jd_rows_count(rows); i++) {
 		if (!(jd_row_int(rows, i, ROW_FLAGS) & FLAG_RETRACTED))
-			text = tombstone(rows, i, op);
+			text = tombstone(log->owner, rows, i, op);
 		if (text.p)
 			break;
 	}
@@ -201,6 +210,24 @@ static int find_done(struct log *log, struct op *op, const struct jd_rows *rows)
 }
 
 static const struct op_kind find_kind = {.fill = find_fill, .done = find_done};
+
+/* A dictionary, without which the row cannot be read; then once more. */
+static bool fetch_fill(struct log *log, struct op *op, struct jd_unit *unit)
+{
+	(void)log;
+	archive_fetch_add(unit, op->format);
+	return true;
+}
+
+static int fetch_done(struct log *log, struct op *op, const struct jd_rows *rows)
+{
+	(void)log;
+	archive_fetched(op->format, rows);
+	op->kind = &find_kind;
+	return OP_MORE;
+}
+
+static const struct op_kind fetch_kind = {.fill = fetch_fill, .done = fetch_done};
 
 /* -- asked for ---------------------------------------------------------------------------- */
 

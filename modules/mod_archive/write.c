@@ -136,6 +136,7 @@ int archive_put(struct jd_instance *mi, struct jd_owner *owner, const struct jd_
 	struct jd_str name = name_of(row->st), terms = JD_STR_NULL;
 	struct log *log = archive_log_get(mi, row->owner);
 	char found[TERMS_BYTES], *p;
+	int format = archive_pack(mi, &stanza);
 	struct op *op;
 
 	if (!row->hidden)
@@ -146,6 +147,7 @@ int archive_put(struct jd_instance *mi, struct jd_owner *owner, const struct jd_
 	op->stubborn = stubborn;
 	op->out = row->out;
 	op->type = row->st->type == JD_TYPE_CHAT;
+	op->format = format;
 	op->flags = flags | (row->hidden ? FLAG_HIDDEN : 0);
 	op->peer = archive_copy(&p, peer);
 	op->resource = archive_copy(&p, resource);

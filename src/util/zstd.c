@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * libzstd, as far as we use it.  Packing is done at its cheapest level: what is packed are a
- * few hundred bytes, whose gain is the dictionary.  A frame names its dictionary, so the
- * wrong one is noticed instead of giving nonsense.
+ * few hundred bytes, whose gain is the dictionary.  A frame names its dictionary and has a
+ * checksum, so a wrong one and damage are noticed instead of giving nonsense.
  */
 #include "util/zstd.h"
 
@@ -94,13 +94,17 @@ int zstd_pack(struct zstd *z, struct jd_dictionary *dict, struct jd_str in, void
 {
 	size_t len;
 
-	if (!z->in)
-		z->in = ZSTD_createCCtx();
 	if (!dict->in)
 		dict->in = ZSTD_createCDict(dict->bytes, dict->len, LEVEL);
-	if (!z->in || !dict->in)
+	if (!z->in)
+		z->in = ZSTD_createCCtx();
+	if (!z->in || !dict->in ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(z->in, ZSTD_c_checksumFlag, 1)) ||
+	    ZSTD_isError(ZSTD_CCtx_refCDict(z->in, dict->in)))
 		return -JD_ENOMEM;
-	len = ZSTD_compress_usingCDict(z->in, out, cap, in.p, in.len, dict->in);
+	len = ZSTD_compress2(z->in, out, cap, in.p, in.len);
+	(void)ZSTD_CCtx_reset(z->in, ZSTD_reset_session_only); /* it may have failed half-way */
+	(void)ZSTD_CCtx_refCDict(z->in, NULL);                 /* and that may go first */
 	if (ZSTD_isError(len))
 		return -JD_ELIMIT;
 	*ret_len = len;

@@ -148,6 +148,7 @@ static void test_not_worth_it(void **state)
 	assert_int_equal(jd_pack(d, JD_STR("short"), &out), -JD_ELIMIT);
 	assert_int_equal(jd_pack(d, JD_STR(""), &out), -JD_ELIMIT);
 	assert_true(jd_str_is(out, "untouched"));
+	assert_int_equal(jd_pack(d, sample(1), &out), 0); /* it goes on after that */
 }
 
 /* A few bytes may promise a lot. */
@@ -191,11 +192,11 @@ static void test_damaged(void **state)
 			r = jd_unpack(d, bad, 4096, &out);
 			refused += r < 0;
 			if (r == 0)
-				assert_true(out.len <= 4096);
+				assert_true(jd_str_eq(out, in));
 			free((void *)bad.p);
 		}
 	}
-	assert_true(refused > good.len);
+	assert_true(refused > 7 * good.len);
 	assert_int_equal(jd_unpack(d, JD_STR(""), 10, &out), -JD_EINVAL);
 	assert_int_equal(jd_unpack(d, JD_STR("<message/>"), 99, &out), -JD_EINVAL);
 	assert_int_equal(jd_packed_size(JD_STR("<message/>")), 0);
