@@ -164,6 +164,9 @@ JD_EXPORT void jd_session_when_drained(struct jd_session *session, struct jd_own
  * bound and it is being closed.
  */
 JD_EXPORT bool jd_session_send(struct jd_session *session, struct jd_stanza *st);
+/* This row of the account's log is nobody's business any more: if it waits for a session without a
+ * connection, and was never sent, it is not sent, and counts as taken. */
+JD_EXPORT void jd_session_forget_row(struct jd_session *session, uint64_t row);
 
 /* -- sending ---------------------------------------------------------------------------------- */
 

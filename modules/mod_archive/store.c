@@ -86,12 +86,25 @@ static void on_late(void *arg)
 
 /* -- it waits ------------------------------------------------------------------------- */
 
+/* What was taken back is gone from where it waits for a client to come back, too. */
+static void forget_row(const struct storing *s, uint64_t id)
+{
+	struct jd_session *next;
+
+	for (struct jd_session *p = jd_session_next(s->ev.account, NULL); p; p = next) {
+		next = jd_session_next(s->ev.account, p);
+		jd_session_forget_row(p, id);
+	}
+}
+
 static void on_taken_back(void *arg, int result, uint64_t id, jd_usec at)
 {
-	(void)result;
-	(void)id;
+	struct storing *s = arg;
+
 	(void)at;
-	end(arg, JD_PASS);
+	if (result == 0 && s->in)
+		forget_row(s, id);
+	end(s, JD_PASS);
 }
 
 static void name_row(struct storing *s, uint64_t id)

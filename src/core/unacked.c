@@ -172,6 +172,26 @@ bool unacked_confirm(struct jd_session *s, uint32_t h)
 	return true;
 }
 
+/* -- taken back ------------------------------------------------------------------------------- */
+
+void jd_session_forget_row(struct jd_session *s, uint64_t row)
+{
+	struct sm *sm = s->sm;
+	unsigned i = sm ? sm->sent : 0;
+	struct unacked u;
+
+	while (sm && i < sm->count && !(has_row(s, at(sm, i)) && at(sm, i)->st->row.id == row))
+		i++;
+	if (!sm || i == sm->count)
+		return;
+	u = *at(sm, i);
+	for (sm->count--; i < sm->count; i++)
+		*at(sm, i) = *at(sm, i + 1);
+	sm->bytes -= u.bytes;
+	jd_stanza_unref(u.st);
+	ledger_tell(JD_HOOK_session_taken, s, &row, 1);
+}
+
 /* -- the end ---------------------------------------------------------------------------------- */
 
 struct rows {
