@@ -23,6 +23,8 @@
  * of a message, whose others are not found, and places in one, which is all fallback with more. */
 #define TEXTS_MOST  16
 #define PLACES_MOST 16
+/* Of all texts of a message together: to fold what has no words costs as much as what has. */
+#define TEXT_BYTES ((size_t)64 << 10)
 
 static struct jd_stmt put_terms = {
 	.name = "archive.put_terms",
@@ -76,6 +78,7 @@ struct writing {
 	uint64_t owner;
 	char *out;
 	size_t len;
+	size_t left; /* bytes of texts that are still looked at */
 };
 
 static bool write_term(void *arg, struct jd_str word)
@@ -163,11 +166,15 @@ static void write_texts(struct writing *w, struct jd_stanza *st, const char *nam
 	JD_EL_EACH_IS(el, root, JD_NS_STANZA, name)
 	{
 		struct jd_str text = jd_el_text(el, st->arena);
-		char *copy = jd_arena_bytes(st->arena, text.len + 1);
 		size_t before = w->len;
+		char *copy;
 
 		if (n++ == TEXTS_MOST)
 			return;
+		if (text.len > w->left)
+			text.len = w->left;
+		w->left -= text.len;
+		copy = jd_arena_bytes(st->arena, text.len + 1);
 		memcpy(copy, text.p ? text.p : "", text.len);
 		if (!without_fallbacks(root, name, copy, text.len))
 			continue;
@@ -181,7 +188,7 @@ struct jd_str archive_terms(struct jd_instance *mi, uint64_t owner, struct jd_st
 			    char out[TERMS_BYTES])
 {
 	const struct archive *a = jd_data(mi);
-	struct writing w = {.a = a, .owner = owner, .out = out};
+	struct writing w = {.a = a, .owner = owner, .out = out, .left = TEXT_BYTES};
 
 	if (!a->search || is_encrypted(jd_stanza_root(st)))
 		return JD_STR_NULL;

@@ -257,6 +257,10 @@ KEPT = {
     "17 places": (places(17), False),
     "16 languages": (languages(15), True),
     "17 languages": (languages(16), False),
+    "late": ("<body>%s swordfish</body>" % ("." * 65000), True),
+    "too late": ("<body>%s swordfish</body>" % ("." * 66000), False),
+    "too late together": ("<subject>%s</subject><body>%s swordfish</body>" % (
+        "." * 33000, "." * 33000), False),
 }
 
 
