@@ -34,6 +34,9 @@ static const struct jd_option options[] = {
 		   "Messages that a room can be set to send to who enters."),
 	JD_OPT_SIZE("max_vcard", struct muc, vcard_bytes, "256k", 1024, 1024 * 1024,
 		    "How large the vCard of a room may be, picture included."),
+	JD_OPT_TIME(
+		"restart_grace", struct muc, grace, "10min", 0, 86400 * 1000000LL,
+		"How long rooms that are not persistent wait for their people after a restart."),
 	JD_OPT_BOOL("persistent", struct muc, persistent, "false",
 		    "New rooms stay when the last one leaves."),
 	JD_OPT_BOOL("public", struct muc, listed, "true", "New rooms can be found."),
@@ -185,7 +188,7 @@ static int start(struct jd_instance *mi)
 	if (r == 0)
 		r = jd_commands(mi, muc_commands);
 	if (r == 0)
-		r = muc_store_leftovers(mi);
+		muc_store_leftovers(mi);
 	return r;
 }
 

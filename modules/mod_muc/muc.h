@@ -93,6 +93,7 @@ struct muc {
 	int64_t max_occupants, admin_overflow, rooms_per_user, max_affiliations;
 	int64_t history, history_max, messages_per_second, vcard_bytes;
 	int create; /* enum creators */
+	jd_usec grace;
 	bool persistent, listed, members_only, moderated, known_jids, archived;
 	/* not options */
 	const struct jd_archive *archive; /* NULL: none on this component */
@@ -103,6 +104,7 @@ struct muc {
 	double searches;          /* that have not been paid for by time, as of then */
 	jd_usec searched_at;      /* by jd_now_mono() */
 	bool stopping;            /* the server: rooms are left as they are */
+	jd_usec grace_until;      /* by jd_now_mono() */
 };
 
 /* -- rooms -------------------------------------------------------------------------------- */
@@ -157,6 +159,7 @@ struct room {
 	bool loaded;                       /* what follows is what the database has */
 	bool made;                         /* there is such a room */
 	bool locked;                       /* it waits for its first configuration */
+	bool waits; /* the server was started anew; for the grace, its people may come back */
 	struct config config;
 	uint8_t salt[32];       /* for occupants' ids */
 	struct jd_stanza *hats; /* a tree of its hats and their wearers; NULL: there are none */
@@ -299,7 +302,8 @@ void muc_config_store(const struct room *r, struct jd_unit *unit, const struct c
 		      bool locked, struct jd_arena *arena);
 /* The same for who came; it may be lost with the server. */
 void muc_came_store(struct room *r, struct jd_jid who);
-int muc_store_leftovers(struct jd_instance *mi) JD_MUST_USE;
+/* Rooms that a stop of the server has left behind go, when their time is over. */
+void muc_store_leftovers(struct jd_instance *mi);
 struct room_list {
 	struct jd_str after; /* a name */
 	unsigned limit;

@@ -75,6 +75,7 @@ struct occupant *muc_occupant_add(struct room *r, struct jd_jid at, struct jd_ji
 {
 	struct occupant *o = jd_alloc(sizeof(*o));
 
+	r->waits = false;
 	o->room = r;
 	o->at = muc_jid_keep(at);
 	o->who = muc_jid_keep(jd_jid_bare(who));

@@ -52,7 +52,7 @@ void muc_room_reset(struct room *r)
 	r->avatar = NULL;
 	jd_stanza_unref(r->notice); /* its timer may run: it finds nothing */
 	r->subject = r->notice = NULL;
-	r->loaded = r->made = r->locked = false;
+	r->loaded = r->made = r->locked = r->waits = false;
 }
 
 void muc_room_free(struct jd_instance *mi, void *data)
@@ -95,7 +95,7 @@ void muc_room_rest(struct room *r)
 static bool stays(const struct room *r)
 {
 	return !r->made || r->occupants || (r->config.persistent && !r->locked) ||
-	       muc_of(r)->stopping;
+	       muc_of(r)->stopping || (r->waits && jd_now_mono() < muc_of(r)->grace_until);
 }
 
 static void on_settled(void *arg, int result)
@@ -165,6 +165,7 @@ static void on_loaded(struct visit *v, int result)
 {
 	struct room *r = v->room;
 
+	r->waits = !r->locked && !r->occupants;
 	if (result == 0 && !v->call)
 		(void)v->go(v);
 	else if (result == 0 && stays(r))

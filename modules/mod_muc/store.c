@@ -5,7 +5,8 @@
  */
 #include "muc.h"
 
-#define LEFTOVERS_MAX 1000
+#define LEFTOVERS_MAX   1000
+#define LEFTOVERS_AGAIN (60 * JD_USEC_PER_SEC)
 
 static struct jd_stmt get_room = {
 	.name = "muc.get_room",
@@ -309,7 +310,9 @@ int muc_store_list(struct jd_instance *mi, struct jd_owner *owner, const struct 
 			   fn, arg);
 }
 
-/* Whatever comes for such a room ends it: so something does. */
+static void look_for_leftovers(void *arg);
+
+/* Whatever comes for such a room ends it, if nobody is there: so something does. */
 static void on_leftovers(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct jd_jid host = jd_host_jid(jd_instance_host(arg)), room;
@@ -321,14 +324,28 @@ static void on_leftovers(void *arg, enum jd_db_status status, const struct jd_ro
 				&room) == 0)
 			jd_send_copy(st, room);
 	jd_stanza_unref(st);
+	if (status != JD_DB_OK || jd_rows_count(rows) == LEFTOVERS_MAX)
+		(void)jd_timer_start(jd_instance_pending(arg), LEFTOVERS_AGAIN, look_for_leftovers,
+				     arg);
 }
 
-int muc_store_leftovers(struct jd_instance *mi)
+static void look_for_leftovers(void *arg)
 {
+	struct jd_instance *mi = arg;
 	struct jd_str host = jd_host_name(jd_instance_host(mi));
 
-	return jd_db_query(jd_instance_pending(mi), &leftovers,
-			   JD_PARAMS(jd_text(host), jd_int(LEFTOVERS_MAX)), on_leftovers, mi);
+	if (jd_db_query(jd_instance_pending(mi), &leftovers,
+			JD_PARAMS(jd_text(host), jd_int(LEFTOVERS_MAX)), on_leftovers, mi) < 0)
+		(void)jd_timer_start(jd_instance_pending(mi), LEFTOVERS_AGAIN, look_for_leftovers,
+				     mi);
+}
+
+void muc_store_leftovers(struct jd_instance *mi)
+{
+	struct muc *muc = jd_data(mi);
+
+	muc->grace_until = jd_now_mono() + muc->grace;
+	(void)jd_timer_start(jd_instance_pending(mi), muc->grace, look_for_leftovers, mi);
 }
 
 /* -- starting -----------------------------------------------------------------------------------

@@ -429,9 +429,25 @@ def test_restart(make_account, own_server):
     assert fields(a.client.iq("get", OWNER % "", a.room)) == before
     assert a.listed(affiliation="member") == [
         {"affiliation": "member", "jid": bob.jid, "nick": "reserved"}]
-    assert list(items(a.client, "conference.localhost")) == [a.room]
+    assert sorted(items(a.client, "conference.localhost")) == sorted([a.room, fleeting.room])
     b = enter(bob, fleeting.room, "b")
-    assert codes(b.self_presence) == [110, 201] and not b.history
+    assert codes(b.self_presence) == [110]
+    a = enter(alice, fleeting.room, "a")
+    assert a.self_presence.find(".//{*}item").get("affiliation") == "owner"
+    for one in (a, b):
+        one.client.send("<presence to='%s' type='unavailable'/>" % one.jid)
+        one.client.wait("presence", type="unavailable", from_=one.jid)
+    assert codes(enter(bob, fleeting.room, "b").self_presence) == [110, 201]
+
+
+def test_restart_without_grace(make_account, own_server):
+    """A room that is not persistent goes with its people."""
+    server = own_server(settings={"muc": {"restart_grace": "0s"}})
+    alice, bob = make_account(server), make_account(server)
+    fleeting = create(alice, "a", roomname="goes")
+    server.kill()
+    server.start()
+    assert codes(enter(bob, fleeting.room, "b").self_presence) == [110, 201]
 
 
 def test_ctl(server, alice, bob):
