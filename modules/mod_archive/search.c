@@ -5,7 +5,8 @@
  * Databases are given no words but terms: eight letters or digits each, made
  * from the owner, the word and a secret of this installation.  So nothing that
  * somebody types is ever taken for the syntax of a query, both databases find the same, and an
- * index that is slow to forget, as all of them are, has nothing to tell.
+ * index that is slow to forget, as all of them are, has no text in it.  Who has the whole
+ * database has the secret too, and can try single words against what is not forgotten yet.
  *
  * The terms of a message stand in their order, so that words which belong together can
  * be found together.  Text that is encrypted, or stands only for something else, has none.
