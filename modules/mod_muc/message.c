@@ -35,7 +35,8 @@ bool muc_is_reserved(const struct room *r, struct jd_el child, struct jd_arena *
 	if (jd_el_is(child, JD_NS_DELAY, "delay"))
 		return is_room(r, jd_el_attr(child, "from"), arena);
 	return jd_el_is(child, NS_USER, NULL) || jd_el_is(child, NS_MUC, NULL) ||
-	       jd_el_is(child, NS_OCCUPANT_ID, NULL) || jd_el_is(child, NS_HATS, NULL);
+	       jd_el_is(child, NS_OCCUPANT_ID, NULL) || jd_el_is(child, NS_HATS, NULL) ||
+	       jd_el_is(child, NS_HATS_OLD, NULL);
 }
 
 /* -- one block for everybody ------------------------------------------------------------------- */

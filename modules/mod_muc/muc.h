@@ -57,6 +57,7 @@
 #define NS_CORRECT      "urn:xmpp:message-correct:0"
 #define NS_VCARD        "vcard-temp"
 #define NS_HATS         "urn:xmpp:hats:0"
+#define NS_HATS_OLD     "xmpp:prosody.im/protocol/hats:1" /* clients still take it for the other */
 
 #define REASON_MAX 1024 /* bytes of a reason; a longer one is cut */
 #define NICK_MAX   200  /* bytes */

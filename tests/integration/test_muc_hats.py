@@ -10,7 +10,9 @@ HATS = "{urn:xmpp:hats:0}"
 DATA = "{jabber:x:data}"
 FORMS = "urn:xmpp:hats:commands"
 TEACHER = "http://tech.example.edu/hats#Teacher"
-FORGED = "<hats xmlns='urn:xmpp:hats:0'><hat title='King' uri='urn:king'/></hats>"
+OLD_HATS = "{xmpp:prosody.im/protocol/hats:1}"
+FORGED = ("<hats xmlns='urn:xmpp:hats:0'><hat title='King' uri='urn:king'/></hats>"
+          "<hats xmlns='xmpp:prosody.im/protocol/hats:1'><hat title='King' id='k'/></hats>")
 
 
 def run(o, node, **fields):
@@ -34,6 +36,7 @@ def rows(answer):
 
 def worn(presence):
     assert len(presence.findall(HATS + "hats")) <= 1
+    assert presence.find(OLD_HATS + "hats") is None  # which the room never says
     return [(h.get("uri"), h.get("title"), h.get("hue")) for h in presence.iter(HATS + "hat")]
 
 
