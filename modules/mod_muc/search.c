@@ -5,7 +5,8 @@
  * By address it is one statement on the rows of public rooms, in the lane of long ones, which has
  * a time limit.  Who is in a room only its memory knows: what asks for people, or puts rooms
  * with many first, searches those with somebody in them, and finds no other.  Hidden rooms are in
- * neither.  A component answers so many searches a second, whoever asks.
+ * neither.  A component answers so many searches a second, whoever asks; one that reads much
+ * counts for several, and a page ends early where descriptions are long.
  */
 #include <stdlib.h>
 
@@ -24,6 +25,8 @@
 #define PAGE_MOST  100
 #define PER_SECOND 20.0
 #define AT_ONCE    60.0
+#define READ_BYTES (256.0 * 1024) /* in memory: what is one search more */
+#define PAGE_BYTES 32768          /* of names and descriptions */
 
 enum { S_Q, S_ALL, S_NAME, S_DESCRIPTION, S_ADDRESS, S_MIN, S_TYPES, S_KEY };
 
@@ -79,6 +82,7 @@ struct search {
 	bool in_name, in_description, in_address, by_nusers;
 	unsigned min, limit;
 	struct jd_str after;
+	size_t read, written; /* bytes */
 };
 
 static struct muc *muc_of_search(const struct search *s)
@@ -106,12 +110,20 @@ static const struct room *busy_room(const struct muc *muc, struct jd_str name)
 	return r;
 }
 
-static void write_item(struct jd_xml *x, const struct search *s, struct jd_str name,
+/* Owners say how long it is, and a server that asks for others ends its connection to us when an
+ * answer is too long for it. */
+static bool is_page_full(const struct search *s)
+{
+	return s->written >= PAGE_BYTES;
+}
+
+static void write_item(struct jd_xml *x, struct search *s, struct jd_str name,
 		       const struct config *c, unsigned n)
 {
 	struct jd_str host = jd_host_name(s->iq->host);
 	struct jd_arena *arena = s->iq->st->arena;
 
+	s->written += name.len + c->title.len + c->description.len;
 	jd_xml_start(x, NS_SEARCH, "item");
 	jd_xml_attr(x, "address", jd_arena_printf(arena, "%.*s@%.*s", JD_FMT(name), JD_FMT(host)));
 	jd_xml_leaf(x, NULL, "name", c->title.len ? c->title : name);
@@ -148,23 +160,24 @@ static void end(const struct search *s, struct jd_xml *x, struct jd_str first, s
 /* -- rooms with somebody in them ----------------------------------------------------------------
  */
 
-static bool has_word(struct jd_str text, struct jd_str word)
+static bool has_word(struct search *s, struct jd_str text, struct jd_str word)
 {
+	s->read += text.len;
 	for (size_t i = 0; i + word.len <= text.len; i++)
 		if (strncasecmp(text.p + i, word.p, word.len) == 0)
 			return true;
 	return false;
 }
 
-static bool is_found(const struct search *s, const struct room *r)
+static bool is_found(struct search *s, const struct room *r)
 {
 	const struct config *c = &r->config;
 	bool all = r->made && !r->locked && c->listed && r->n_occupants >= s->min;
 
 	for (unsigned i = 0; all && i < s->n_words; i++)
-		all = (s->in_name && has_word(c->title, s->words[i])) ||
-		      (s->in_description && has_word(c->description, s->words[i])) ||
-		      (s->in_address && has_word(jd_jid_local(muc_room_jid(r)), s->words[i]));
+		all = (s->in_name && has_word(s, c->title, s->words[i])) ||
+		      (s->in_description && has_word(s, c->description, s->words[i])) ||
+		      (s->in_address && has_word(s, jd_jid_local(muc_room_jid(r)), s->words[i]));
 	return all;
 }
 
@@ -224,24 +237,25 @@ static unsigned keep(const struct search *s, const struct room **rooms, unsigned
 	return n < s->limit ? n + 1 : n;
 }
 
-static void search_busy(const struct search *s)
+static void search_busy(struct search *s)
 {
 	struct jd_arena *arena = s->iq->st->arena;
 	const struct room **rooms = jd_arena_alloc(arena, (PAGE_MOST + 1) * sizeof(struct room *));
 	struct jd_str first = JD_STR_NULL, last = JD_STR_NULL;
 	struct jd_xml *x = start(s);
-	unsigned n = 0;
+	unsigned n = 0, i;
 
 	for (const struct room *r = muc_of_search(s)->busy; s->limit && r; r = r->busy_next)
 		if (is_found(s, r) &&
 		    (!s->after.p || compare(place_of(s, r), place_read(s->after)) > 0))
 			n = keep(s, rooms, n, r);
-	for (unsigned i = 0; i < n; i++)
+	muc_of_search(s)->searches += (double)s->read / READ_BYTES;
+	for (i = 0; i < n && !is_page_full(s); i++)
 		write_item(x, s, jd_jid_local(muc_room_jid(rooms[i])), &rooms[i]->config,
 			   rooms[i]->n_occupants);
-	if (n) {
+	if (i) {
 		first = place_text(place_of(s, rooms[0]), arena);
-		last = place_text(place_of(s, rooms[n - 1]), arena);
+		last = place_text(place_of(s, rooms[i - 1]), arena);
 	}
 	end(s, x, first, last);
 }
@@ -251,8 +265,8 @@ static void search_busy(const struct search *s)
 
 static void on_found(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
-	const struct search *s = arg;
-	size_t n = status == JD_DB_OK ? jd_rows_count(rows) : 0;
+	struct search *s = arg;
+	size_t i, n = status == JD_DB_OK ? jd_rows_count(rows) : 0;
 	struct jd_str first = JD_STR_NULL, last = JD_STR_NULL;
 	struct jd_xml *x;
 
@@ -261,7 +275,7 @@ static void on_found(void *arg, enum jd_db_status status, const struct jd_rows *
 		return;
 	}
 	x = start(s);
-	for (size_t i = 0; i < n; i++) {
+	for (i = 0; i < n && !is_page_full(s); i++) {
 		struct jd_str name = jd_row_str(rows, i, 0);
 		const struct room *r = busy_room(muc_of_search(s), name);
 		struct config c;
@@ -271,9 +285,9 @@ static void on_found(void *arg, enum jd_db_status status, const struct jd_rows *
 		write_item(x, s, name, &c, r ? r->n_occupants : 0);
 		muc_config_free(&c);
 	}
-	if (n) {
+	if (i) {
 		first = jd_row_str(rows, 0, 0);
-		last = jd_row_str(rows, n - 1, 0);
+		last = jd_row_str(rows, i - 1, 0);
 	}
 	end(s, x, first, last);
 }

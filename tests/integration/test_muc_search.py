@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Rooms: search for public ones (XEP-0433)."""
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
 from muc import create, enter
@@ -143,3 +145,30 @@ def test_bound(own_server, make_account):
     assert 10 < len(refused) < 141
     assert all(wrong(a) == ["rate-limit"] and condition(a) == ("wait", "resource-constraint")
                for a in refused)
+
+
+def test_long_descriptions(own_server, make_account):
+    """They make pages short, and searches in them count for several."""
+    server = own_server()
+    people = [make_account(server) for _ in range(2)]
+    rooms = [create(p, roomdesc="&" * 1980 + " to be or not").room
+             for p in people for _ in range(30)]
+    c = people[0].ready()
+    for fields in ({}, {"min_users": 0}):
+        got, after = [], ""
+        while True:
+            answer = ask(c, after, q="to be or not", key=ADDRESS, **fields)
+            page = found(answer)
+            if not page:
+                break
+            assert len(ET.tostring(answer)) < 256000
+            got += page
+            after = "<after>%s</after>" % next(answer.iter(RSM + "last")).text
+        assert got == sorted(rooms, key=lambda room: room.partition("@")[0])
+    for i in range(40):  # as many as may come at once, if they are small
+        c.send("<iq type='get' id='s%d' to='%s'><search xmlns='%s:search'>"
+               "<set xmlns='http://jabber.org/protocol/rsm'><max>1</max></set><x xmlns='jabber:x:data'"
+               " type='submit'><field var='FORM_TYPE'><value>%s:search-params</value></field>"
+               "<field var='q'><value>to be or not</value></field></x></search></iq>" % (i, HOST, NS, NS))
+    refused = [c.wait("iq", id="s%d" % i).get("type") == "error" for i in range(40)]
+    assert any(refused) and not all(refused)
