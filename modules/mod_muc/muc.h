@@ -106,6 +106,7 @@ struct muc {
 	jd_usec searched_at;      /* by jd_now_mono() */
 	bool stopping;            /* the server: rooms are left as they are */
 	jd_usec grace_until;      /* by jd_now_mono() */
+	int64_t leftover;         /* the last one that was looked for, by number */
 };
 
 /* -- rooms -------------------------------------------------------------------------------- */

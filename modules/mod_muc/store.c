@@ -85,8 +85,8 @@ static struct jd_stmt drop_room = {
 static struct jd_stmt leftovers = {
 	.name = "muc.leftovers",
 	.lane = JD_LANE_READ,
-	.sql = "SELECT a.name FROM muc_room r JOIN account a ON a.owner = r.owner"
-	       " WHERE r.fleeting = 1 AND a.host = $1 LIMIT $2",
+	.sql = "SELECT a.name, r.owner FROM muc_room r JOIN account a ON a.owner = r.owner"
+	       " WHERE r.fleeting = 1 AND r.owner > $2 AND a.host = $1 ORDER BY r.owner LIMIT $3",
 };
 
 #define LIST(condition)                                                                            \
@@ -316,6 +316,7 @@ static void look_for_leftovers(void *arg);
 static void on_leftovers(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct jd_jid host = jd_host_jid(jd_instance_host(arg)), room;
+	struct muc *muc = jd_data(arg);
 	struct jd_stanza *st =
 		jd_built(jd_stanza_new(JD_MESSAGE, JD_TYPE_HEADLINE, host, host, JD_STR_NULL));
 
@@ -324,6 +325,8 @@ static void on_leftovers(void *arg, enum jd_db_status status, const struct jd_ro
 				&room) == 0)
 			jd_send_copy(st, room);
 	jd_stanza_unref(st);
+	if (status == JD_DB_OK && jd_rows_count(rows))
+		muc->leftover = jd_row_int(rows, jd_rows_count(rows) - 1, 1);
 	if (status != JD_DB_OK || jd_rows_count(rows) == LEFTOVERS_MAX)
 		(void)jd_timer_start(jd_instance_pending(arg), LEFTOVERS_AGAIN, look_for_leftovers,
 				     arg);
@@ -332,10 +335,12 @@ static void on_leftovers(void *arg, enum jd_db_status status, const struct jd_ro
 static void look_for_leftovers(void *arg)
 {
 	struct jd_instance *mi = arg;
+	const struct muc *muc = jd_data(mi);
 	struct jd_str host = jd_host_name(jd_instance_host(mi));
 
 	if (jd_db_query(jd_instance_pending(mi), &leftovers,
-			JD_PARAMS(jd_text(host), jd_int(LEFTOVERS_MAX)), on_leftovers, mi) < 0)
+			JD_PARAMS(jd_text(host), jd_int(muc->leftover), jd_int(LEFTOVERS_MAX)),
+			on_leftovers, mi) < 0)
 		(void)jd_timer_start(jd_instance_pending(mi), LEFTOVERS_AGAIN, look_for_leftovers,
 				     mi);
 }
