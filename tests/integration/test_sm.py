@@ -214,6 +214,7 @@ def test_given_to_another_device(server, make_account):
     other.message(client.jid, "seen")
     client.wait("message")
     confirm(client, 1)
+    handled(client)  # so that it has come before the connection goes
     client.cut()
     other.message(client.jid, "unseen")
     desk = account.ready(resource="two")
