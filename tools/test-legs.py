@@ -257,7 +257,7 @@ def pytest(leg, folder, suite):
         "--junit", report] + node + leg["which"] + [
             "-q", "--tb=short", "-o", "junit_family=xunit2", suite]
     if suite != "soak":  # each worker has servers of its own
-        argv += ["-n", WORKERS, "--dist", "loadfile"]
+        argv += ["-n", WORKERS, "--dist", "load" if suite == "proof" else "loadfile"]
     good = run(suite, argv, log, env=env)
     if not os.path.exists(report):
         say(tail(log))
