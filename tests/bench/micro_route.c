@@ -4,7 +4,7 @@
  * to the pieces in the receiver's outbox, through both mailboxes and all chains,
  * with a pretended network (tests/replay). Nanoseconds of CPU time a message, with
  * all modules that are on by default and with what delivers alone: the difference is
- * the hooks. The second column is with a thousand other accounts at work, whose
+ * the hooks. A third row has the archive's writer, and the database behind it. The second column is with a thousand other accounts at work, whose
  * memory is not in the cache. Prints, judges nothing.
  */
 #include <stdio.h>
@@ -115,6 +115,10 @@ int main(int argc, char **argv)
 			"roster presence message disco ping version time carbons blocking private "
 			"vcard last caps contacts extdisco announce adhoc admin register",
 			rounds);
+		/* With the writer of the archive and SQLite behind it, whatever thread they are on.
+		 */
+		measure("archive writer", "roster presence message archive offline",
+			rounds / 16 + OTHERS);
 	}
 	return 0;
 }
