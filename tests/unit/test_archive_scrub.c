@@ -32,15 +32,14 @@ static void test_markup_stays(void **state)
 		"Tiffany&apos;s, 10 o&apos;clock</body><request xmlns='urn:xmpp:receipts'/>"
 		"<x:y xmlns:x='urn:x' for='urn:xmpp:reply:0' name='secret' by='room.example.com/n'>"
 		"</x:y></message>";
-	static const char *const kept[] = {
-		"<message xmlns=\"jabber:client\" from='",
-		"@example.org/",
-		"@example.net\" type='chat' xml:lang='en' id='",
-		"'><body>",
-		"</body><request xmlns='urn:xmpp:receipts'/><x:y xmlns:x='urn:x' "
-		"for='urn:xmpp:reply:0' name='",
-		"' by='room.example.com/",
-		"'></x:y></message>"};
+	static const char *const kept[] = {"<message xmlns=\"jabber:client\" from='",
+					   "@example.org/",
+					   "@example.net\" type='chat' xml:lang='en' id='",
+					   "'><body>",
+					   "</body><request xmlns='urn:xmpp:receipts'/>",
+					   "<x:y xmlns:x='urn:x' for='urn:xmpp:reply:0' name='",
+					   "' by='room.example.com/",
+					   "'></x:y></message>"};
 	static const char *const gone[] = {"alice",   "balcony", "bob", "c0ffee", "Meet",
 					   "Tiffany", "clock",   "42",  "secret", "apos"};
 
