@@ -163,23 +163,28 @@ static void on_newest(void *arg, enum jd_db_status status, const struct jd_rows 
 	drain_step(d);
 }
 
+/* The database may have been asked long before it looked. */
+static void set_bound(struct drain *d, uint64_t last)
+{
+	d->bound_known = true;
+	d->bound_at = d->bound_first && last >= d->bound_first ? d->bound_first - 1 : last;
+}
+
 /* Bind 2: what is there now the client asks the archive for. */
 static void on_bound(void *arg, enum jd_db_status status, const struct jd_rows *rows)
 {
 	struct drain *d = arg;
 
 	d->busy = d->stale = false;
-	d->bound_known = status == JD_DB_OK && jd_rows_count(rows);
-	if (d->bound_known)
-		d->bound_at = (uint64_t)jd_row_int(rows, 0, 0);
+	if (status == JD_DB_OK && jd_rows_count(rows))
+		set_bound(d, (uint64_t)jd_row_int(rows, 0, 0));
 	drain_step(d);
 }
 
 static void begin_bind2(struct drain *d, uint64_t last)
 {
 	if (!d->bound_known)
-		d->bound_at = last;
-	d->bound_known = true;
+		set_bound(d, last);
 	if (d->bound_at > d->at)
 		d->at = d->bound_at;
 	find(d, &hidden, on_hidden);

@@ -11,6 +11,7 @@
 #include "offline.h"
 
 #define RETRY_AFTER (5 * JD_USEC_PER_SEC)
+#define LIVE_FOR    (5 * JD_USEC_PER_SEC)
 
 struct home *drain_home(struct drain *d)
 {
@@ -81,14 +82,23 @@ static bool is_waited_for(struct drain *d, uint64_t id)
 	return !idset_has(&drain_home(d)->taken, id) && !idset_has(&d->given, id);
 }
 
-static struct jd_stanza *delayed(struct drain *d, const struct jd_archived *row)
+/* It came while others were read, and has not waited to speak of. */
+static bool is_live(const struct drain *d, const struct jd_archived *row)
+{
+	return d->live && row->id >= d->live && jd_now() < row->at + LIVE_FOR;
+}
+
+static struct jd_stanza *copy(struct drain *d, const struct jd_archived *row)
 {
 	struct jd_stanza *st = jd_stanza_clone(row->st);
-	struct jd_xml *x = jd_stanza_add(st);
 	struct home *h = drain_home(d);
 
-	jd_delay_write(x, jd_host_jid(jd_account_host(h->account)), row->at);
-	jd_stanza_added(st, x);
+	if (!is_live(d, row)) {
+		struct jd_xml *x = jd_stanza_add(st);
+
+		jd_delay_write(x, jd_host_jid(jd_account_host(h->account)), row->at);
+		jd_stanza_added(st, x);
+	}
 	jd_stanza_set_row(st, h->owner, row->id);
 	return st;
 }
@@ -104,7 +114,7 @@ bool drain_write(struct drain *d, const struct jd_archived *row)
 		idset_add(&drain_home(d)->hidden, row->id, row->id);
 	if (!row->st || !is_waited_for(d, row->id))
 		return true;
-	st = delayed(d, row);
+	st = copy(d, row);
 	d->writing = true;
 	d->passed = false;
 	good = jd_session_send(d->session, st);
@@ -218,7 +228,7 @@ void drain_loaded(struct drain *d, bool good)
 
 void drain_begin(struct drain *d)
 {
-	d->missed = 0;
+	d->missed = d->live = 0;
 	d->phase = PHASE_START;
 	drain_step(d);
 }
@@ -238,6 +248,8 @@ void drain_rewind(struct drain *d, uint64_t from)
 	case PHASE_START:
 		if (d->bound_at >= from)
 			d->bound_at = from - 1;
+		if (!d->bound_first || d->bound_first > from)
+			d->bound_first = from;
 		return;
 	case PHASE_HIDDEN:
 		break;
@@ -246,6 +258,7 @@ void drain_rewind(struct drain *d, uint64_t from)
 		break;
 	case PHASE_LIVE:
 		d->phase = PHASE_ROWS;
+		d->live = 0;
 		break;
 	}
 	if (d->at >= from)

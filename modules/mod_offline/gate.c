@@ -136,6 +136,8 @@ static bool on_row(struct drain *d, struct home *h, const struct jd_stanza_event
 	if (!mine && drain_runs(d)) {
 		if (id > d->missed)
 			d->missed = id;
+		if (!d->live)
+			d->live = id;
 		return true;
 	}
 	d->passed |= d->writing;

@@ -118,10 +118,23 @@ static bool is_stored(const struct jd_stanza_event *ev)
 	       ev->st->row.owner == jd_account_owner(ev->account);
 }
 
+/* Sessions that have been bound are told of this row, whatever the database says later. */
+static void note_first(struct jd_instance *mi, const struct jd_account *a, uint64_t id)
+{
+	for (struct jd_session *s = jd_session_next(a, NULL); s; s = jd_session_next(a, s)) {
+		struct drain *d = offline_drain(mi, s);
+
+		if (!d->bound_first)
+			d->bound_first = id;
+	}
+}
+
 static enum jd_verdict on_stored(struct jd_instance *mi, struct jd_stanza_event *ev)
 {
-	if (is_stored(ev) && !ev->again)
+	if (is_stored(ev) && !ev->again) {
 		offline_home_see(offline_home(mi, ev->account), ev->st->row.id);
+		note_first(mi, ev->account, ev->st->row.id);
+	}
 	return JD_PASS;
 }
 

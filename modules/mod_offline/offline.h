@@ -116,10 +116,12 @@ struct drain {
 	struct idset given; /* rows that have been written to it, whoever wrote them */
 	uint64_t at;        /* rows up to here have been looked at */
 	uint64_t missed;    /* the last row that was held back: the log has it */
+	uint64_t live;      /* the first such: what others get at once has no delay here */
 	uint64_t asked;     /* what missed was when the page was asked for */
 	bool bound_known;
-	uint64_t bound_at; /* Bind 2: the last row when it was bound */
-	uint64_t *hidden;  /* ids that are still to be delivered below the start */
+	uint64_t bound_at;    /* Bind 2: the last row when it was bound */
+	uint64_t bound_first; /* the first one to be delivered since then; 0: none yet */
+	uint64_t *hidden;     /* ids that are still to be delivered below the start */
 	size_t n_hidden, i_hidden;
 	/* messages that are not in the log and may not overtake those that are */
 	struct held *first, **end;

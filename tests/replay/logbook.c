@@ -4,6 +4,8 @@
  */
 #include "replay/logbook.h"
 
+#include "core/core.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -167,3 +169,19 @@ static int start(struct jd_instance *mi)
 
 const struct jd_module logbook = {
 	.abi = JD_ABI, .name = "logbook", .session_size = sizeof(struct page), .start = start};
+
+/* -- sessions that came by Bind 2 ----------------------------------------------------------------
+ */
+
+static void on_bound(struct jd_instance *mi, struct jd_session_event *ev)
+{
+	(void)mi;
+	ev->session->bind2 = true;
+}
+
+static int start_bind2(struct jd_instance *mi)
+{
+	return jd_on(mi, session_bound, JD_PRIO_FIRST, on_bound);
+}
+
+const struct jd_module by_bind2 = {.abi = JD_ABI, .name = "by_bind2", .start = start_bind2};

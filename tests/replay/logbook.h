@@ -10,6 +10,8 @@
 #include <jackdaw/module.h>
 
 extern const struct jd_module logbook;
+/* Another: all sessions count as bound by Bind 2 (XEP-0386). */
+extern const struct jd_module by_bind2;
 
 /* What was told since the last look, as "1 2 3"; "" for nothing. The caller frees it. */
 char *logbook_taken(void);

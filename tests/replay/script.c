@@ -586,7 +586,7 @@ static void do_delete(struct run *r, const char *p)
 		fail(r, "not deleted: %d", result);
 }
 
-static const struct jd_module *const extras[] = {&logbook, NULL};
+static const struct jd_module *const extras[] = {&logbook, &by_bind2, NULL};
 
 static void run_world(struct run *r)
 {
