@@ -12,7 +12,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct muc muc = {.max_occupants = 100, .history_max = 100, .history = 20, .listed = true};
+static struct muc muc = {.max_occupants = 100,
+			 .history_max = 100,
+			 .history = 20,
+			 .max_affiliations = 50,
+			 .listed = true};
 
 static bool is_x(struct jd_str s)
 {
@@ -23,7 +27,17 @@ static struct jd_stanza *wrapped(struct jd_str s, struct jd_arena *arena)
 {
 	if (!is_x(s))
 		return NULL;
-	return jd_stanza_parse(jd_arena_printf(arena, "<message>%.*s</message>", JD_FMT(s)));
+	return jd_stanza_parse(
+		jd_arena_printf(arena, "<message xmlns='jabber:client'>%.*s</message>", JD_FMT(s)));
+}
+
+/* Nothing would be tried if what is around a form were wrong. */
+static void check_wrapping(struct jd_arena *arena)
+{
+	struct jd_stanza *st = wrapped(JD_STR("<x xmlns='jabber:x:data' type='submit'/>"), arena);
+
+	JD_ASSERT(st && jd_el_ok(jd_el_child(jd_stanza_root(st), JD_NS_DATAFORM, "x")));
+	jd_stanza_unref(st);
 }
 
 static void check(const struct config *c, struct jd_arena *arena)
@@ -54,7 +68,8 @@ static void submit(struct jd_el x, struct jd_arena *arena)
 			  error.condition == JD_NOT_ACCEPTABLE);
 		return;
 	}
-	JD_ASSERT(lists.n_owners <= 200 && lists.n_admins <= 200);
+	JD_ASSERT(lists.n_owners <= (size_t)muc.max_affiliations &&
+		  lists.n_admins <= (size_t)muc.max_affiliations);
 	for (size_t i = 0; i < lists.n_owners; i++)
 		JD_ASSERT(!lists.owners[i].resource_len);
 	check(&taken, arena);
@@ -65,8 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct jd_str s = {(const char *)data, size};
 	struct jd_arena *arena;
 	struct jd_stanza *st, *own;
+	bool first = !muc.form;
 
-	if (!muc.form) {
+	if (first) {
 		role_take(ROLE_LOGIC);
 		server.loop = loop_new("fuzz");
 		JD_ASSERT(core_init() == 0);
@@ -75,6 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	own = jd_built(
 		jd_stanza_new(JD_MESSAGE, JD_TYPE_NONE, JD_JID_NULL, JD_JID_NULL, JD_STR_NULL));
 	arena = own->arena;
+	if (first)
+		check_wrapping(arena);
 	st = memchr(s.p, '\0', s.len) ? NULL : wrapped(s, arena);
 	if (st)
 		submit(jd_el_child(jd_stanza_root(st), JD_NS_DATAFORM, "x"), arena);
