@@ -4,8 +4,9 @@
  * to the pieces in the receiver's outbox, through both mailboxes and all chains,
  * with a pretended network (tests/replay). Nanoseconds of CPU time a message, with
  * all modules that are on by default and with what delivers alone: the difference is
- * the hooks. A third row has the archive's writer, and the database behind it. The second column is with a thousand other accounts at work, whose
- * memory is not in the cache. Prints, judges nothing.
+ * the hooks. A third row has the archive's writer, and the database behind it. The
+ * second column is with a thousand other accounts at work, whose memory is not in the
+ * cache. Prints, judges nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
