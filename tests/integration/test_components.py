@@ -2,6 +2,7 @@
 """External components (XEP-0114): another program that answers for a domain."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import xml.etree.ElementTree as ET
@@ -304,6 +305,14 @@ def test_among_components(bot):
     bot.wait("message", id="2", to="other@" + NAME, from_=BOT)
 
 
+def successor(component, attempts=100):
+    """Two connections are two threads: the end of one can be told after the other's handshake."""
+    for _ in range(attempts - 1):
+        with contextlib.suppress(AssertionError):
+            return component().ready()
+    return component().ready()
+
+
 def test_conflict(component, bot, user):
     second = component()
     second.header()
@@ -313,7 +322,7 @@ def test_conflict(component, bot, user):
     alice.send("<message to='%s'><body>b</body></message>" % BOT)
     bot.wait("message", to=BOT)
     bot.end()
-    third = component().ready()
+    third = successor(component)
     alice.send("<message to='%s'><body>b</body></message>" % BOT)
     third.wait("message", to=BOT)
 
