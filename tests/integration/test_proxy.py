@@ -69,6 +69,7 @@ def test_logins(proxied, make_account, name, pieces):
     for transport in ("starttls", "tls", "ws", "wss"):
         client = account.ready(transport)
         client.barrier(client)
+        server.process.log.wait(client.jid)
     bound = [line for line in server.process.log.lines if "session bound" in line.text]
     assert len(bound) == 4 and all(line.fields["peer"] == CLIENT for line in bound)
 
